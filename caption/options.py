@@ -1,0 +1,113 @@
+"""What a caller may choose: frozen, and checked in one place each.
+
+Change a value with `dataclasses.replace`; every field is checked again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from caption.errors import OptionsError
+
+DETAILS = ("high", "medium", "low")
+STRATEGIES = ("forced", "plain")
+MAX_SEED = 2**31 - 1
+MAX_BEAMS = 64
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    # bool is an int in Python, but True is no beam count
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise OptionsError(f"{name} must be a whole number from {low} to {high}, not {value!r}", name=name)
+
+
+def _number(name: str, value: object, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise OptionsError(f"{name} must be a finite number, not {value!r}", name=name)
+    if not low <= value <= high:
+        raise OptionsError(f"{name} must be from {low} to {high}, not {value!r}", name=name)
+
+
+def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        raise OptionsError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}", name=name)
+
+
+def _flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise OptionsError(f"{name} must be True or False, not {value!r}", name=name)
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How token ids are chosen. Names and meanings are those of transformers' `GenerationConfig`.
+
+    `max_length` counts the prompt; with `max_new_tokens` given it is not looked at. `top_k=0` and `top_p=1.0` switch
+    the filter off. Raises `OptionsError` (code `bad_param`).
+    """
+
+    max_length: int = 20
+    max_new_tokens: int | None = None
+    min_new_tokens: int = 0
+    num_beams: int = 1
+    num_return_sequences: int = 1
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    length_penalty: float = 1.0
+    early_stopping: bool | str = False  # True | False | "never"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _whole("max_length", self.max_length, 1, 100_000)
+        if self.max_new_tokens is not None:
+            _whole("max_new_tokens", self.max_new_tokens, 1, 100_000)
+        _whole("min_new_tokens", self.min_new_tokens, 0, 100_000)
+        _whole("num_beams", self.num_beams, 1, MAX_BEAMS)
+        _whole("num_return_sequences", self.num_return_sequences, 1, MAX_BEAMS)
+        _flag("do_sample", self.do_sample)
+        _number("temperature", self.temperature, 1e-3, 100.0)
+        _whole("top_k", self.top_k, 0, 1_000_000)
+        _number("top_p", self.top_p, 1e-6, 1.0)
+        _number("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)
+        _whole("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, 1000)
+        _number("length_penalty", self.length_penalty, -100.0, 100.0)
+        _one_of("early_stopping", self.early_stopping, (True, False, "never"))
+        _whole("seed", self.seed, 0, MAX_SEED)
+        if not self.do_sample:
+            if self.num_return_sequences > self.num_beams:
+                raise OptionsError(
+                    "num_return_sequences can't exceed num_beams without do_sample", name="num_return_sequences"
+                )
+            # An accepted and ignored parameter is a lie: these only work while sampling.
+            for name, off in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
+                if getattr(self, name) != off:
+                    raise OptionsError(f"{name} does nothing without do_sample", name=name)
+        elif 1 < self.num_beams < self.num_return_sequences:
+            raise OptionsError("num_return_sequences can't exceed num_beams", name="num_return_sequences")
+
+
+@dataclass(frozen=True)
+class DescribeOptions:
+    """What kind of description is wanted. Raises `OptionsError` (code `bad_param`).
+
+    `detail`: high | medium | low, the number of rounds (see `caption.prompts.ROUNDS`).
+    `multi_round`: False gives one round whatever the detail.
+    `strategy`: forced (long, by parameters and rounds) | plain (one short caption).
+    `seed`: the same picture, options, model and machine give the same text.
+    """
+
+    detail: str = "high"
+    multi_round: bool = True
+    strategy: str = "forced"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("detail", self.detail, DETAILS)
+        _flag("multi_round", self.multi_round)
+        _one_of("strategy", self.strategy, STRATEGIES)
+        _whole("seed", self.seed, 0, MAX_SEED)
