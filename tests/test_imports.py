@@ -1,0 +1,154 @@
+"""The rooms and their doors: which file may import what. A new file must be entered here."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import caption
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "caption"
+
+# What each room may import from caption.
+ALLOWED: dict[str, set[str]] = {
+    "types": set(),
+    "errors": set(),
+    "background": set(),
+    "options": {"errors"},
+    "prompts": {"options"},
+    "text": {"types"},
+    "cleanup": {"text", "prompts"},
+    "compose": {"text", "types"},
+    "messages": {"errors"},
+    "image": {"errors"},
+    "registry": {"errors"},
+    "hub": {"registry", "errors"},
+    "download": {"hub", "registry", "errors", "messages"},
+    "startup": {"download", "registry", "messages", "errors"},
+    "page": {"registry", "types"},
+    "model": {"registry", "image", "options", "types", "errors"},
+    "decoding": {"model", "background", "options", "types", "errors"},
+    "admission": {"errors"},
+    "guard": {"errors", "messages"},
+}
+ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "messages", "admission", "guard"}
+# The public names, for type checkers only.
+ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
+
+HEAVY = {"torch", "transformers"}
+OPENS_HEAVY = {"model", "decoding"}  # at module level
+OPENS_HEAVY_INSIDE_A_FUNCTION = {"describe"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path, *, module_level: bool = False) -> set[str]:
+    """Dotted names that a file imports; with `module_level` without those inside functions."""
+    names: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, (path.parent.name if node.level else "", node.module or "")))
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            if not (module_level and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+                visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return names
+
+
+def top_levels(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def rooms(names: set[str]) -> set[str]:
+    """The files of caption among dotted names."""
+    return {name.split(".")[1] for name in names if name.startswith("caption.")}
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in modules()} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_rooms_import_what_the_table_allows(path: Path) -> None:
+    assert rooms(imported(path)) <= ALLOWED[path.stem]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_only_model_and_decoding_open_torch(path: Path) -> None:
+    if path.stem not in OPENS_HEAVY:
+        assert HEAVY.isdisjoint(top_levels(imported(path, module_level=True)))
+        assert rooms(imported(path, module_level=True)).isdisjoint(OPENS_HEAVY) or path.stem == "describe"
+    if path.stem not in OPENS_HEAVY | OPENS_HEAVY_INSIDE_A_FUNCTION:
+        assert HEAVY.isdisjoint(top_levels(imported(path)))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_no_room_knows_gradio(path: Path) -> None:
+    assert {"gradio", "gradio_client", "blip_gradio"}.isdisjoint(top_levels(imported(path)))
+
+
+def test_the_app_loads_nothing_heavy_itself() -> None:
+    names = imported(ROOT / "blip_gradio.py", module_level=True)
+    assert HEAVY.isdisjoint(top_levels(names))
+    assert rooms(names).isdisjoint(OPENS_HEAVY)
+
+
+def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
+    path = tmp_path / "caption" / "room.py"
+    path.parent.mkdir()
+    path.write_text(
+        "import caption.text\nfrom caption import types\nfrom . import errors\nfrom .options import DescribeOptions\n"
+        "if True:\n    import torch.nn as nn\ndef f():\n    from transformers import pipeline\n"
+    )
+    assert rooms(imported(path)) == {"text", "types", "errors", "options"}
+    assert top_levels(imported(path)) == {"caption", "torch", "transformers"}
+    assert top_levels(imported(path, module_level=True)) == {"caption", "torch"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import blip_gradio",
+        "from caption import DescribeOptions, clean_caption",
+        "from caption import DecodingOptions, caption_stats, CaptionError, Description, load_image",
+        "import caption; dir(caption)",
+    ],
+)
+def test_torch_stays_out(statement: str) -> None:
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_public_names() -> None:
+    assert set(caption.__all__) <= set(dir(caption))
+    for name in caption.__all__:
+        assert getattr(caption, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        caption.nothing  # noqa: B018
+
+
+def test_every_error_is_public() -> None:
+    from caption import errors
+
+    family = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.CaptionError)
+    }
+    assert family <= set(caption.__all__)
