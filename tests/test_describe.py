@@ -1,0 +1,303 @@
+"""describe: the stages in order, each with its record, over a scripted model and over real tiny ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import DEMO_FOLDER, EXAMPLES, PHOTOGRAPHS
+from PIL import Image
+
+from caption import DescribeOptions, caption_stats, load_describer, prompts
+from caption.decoding import DecodedSequence, Step
+from caption.describe import REASONS, Describer
+from caption.errors import Cancelled, ImageError, ModelError, OptionsError
+from caption.types import Description, Progress
+
+PICTURE = Image.new("RGB", (32, 32), (10, 120, 200))
+
+
+class ScriptedModel:
+    """Stands for a model whose captions are known: token id i is word i."""
+
+    device, precision, max_positions = "cpu", "float32", 512
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.encoded = 0
+
+    def encode(self, images, stop=None):
+        self.encoded += len(images)
+        return images
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        return [-1, *self.ids(prompt)]
+
+    def ids(self, text: str) -> list[int]:
+        self.words += text.split()
+        return list(range(len(self.words) - len(text.split()), len(self.words)))
+
+    def text(self, token_ids) -> str:
+        return " ".join(self.words[i] for i in token_ids)
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch):
+    """`run(options, answers)`: answers maps a prompt's beginning to the continuation (or an exception to raise)."""
+    model = ScriptedModel()
+    asked: list[tuple[str, object]] = []
+
+    def run(options: DescribeOptions, answers: dict[str, str | Exception]) -> tuple[Description, list]:
+        def fake_decode(model_, features, prompt_ids, settings, *, image_index=None, stop=None):
+            results: list[list[DecodedSequence]] = []
+            for ids in prompt_ids:
+                prompt = model.text(ids[1:])
+                asked.append((prompt, settings))
+                (answer,) = [value for start, value in answers.items() if prompt.startswith(start)][:1] or [""]
+                if isinstance(answer, Exception):
+                    raise answer
+                yield Step(len(results) + 1, len(prompt_ids))
+                results.append([DecodedSequence(tuple(model.ids(answer)), -1.0, -0.5, -0.5)])
+            return results
+
+        monkeypatch.setattr("caption.decoding.decode", fake_decode)
+        return Describer(model, "scripted").describe(PICTURE, options), asked  # type: ignore[arg-type]
+
+    run.model = model  # type: ignore[attr-defined]
+    return run
+
+
+LONG = "a large brown dog sitting on a green couch in a small living room with a wooden table and a lamp"
+PROMPT_ANSWERS = {
+    "a photography of": LONG,
+    "a detailed photography of": "a dog",
+    "a professional photography of": "a brown dog on a couch next to a window",
+    "a high resolution photography of": "a sleeping dog in a room",
+}
+
+
+class TestRoundOne:
+    def test_the_longest_leads_and_short_ones_are_dropped(self, scripted) -> None:
+        description, _ = scripted(DescribeOptions(detail="low"), PROMPT_ANSWERS)
+        assert description.text.startswith("A large brown dog sitting on a green couch")
+        by_prompt = {candidate.prompt: candidate for candidate in description.candidates}
+        assert by_prompt["a photography of"].reason == "leader"
+        assert by_prompt["a photography of"].kept
+        assert by_prompt["a detailed photography of"].reason == "too_short"
+        assert not by_prompt["a detailed photography of"].kept
+        assert {candidate.reason for candidate in description.candidates} <= set(REASONS)
+
+    def test_the_longest_is_kept_where_all_are_short(self, scripted) -> None:
+        answers = dict.fromkeys(prompts.PROMPTS, "a dog") | {prompts.PROMPTS[2]: "a brown dog"}
+        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        assert description.text == "A brown dog"
+
+    def test_the_picture_is_encoded_once_for_all_rounds(self, scripted) -> None:
+        scripted(DescribeOptions(detail="high"), PROMPT_ANSWERS)
+        assert scripted.model.encoded == 1
+
+    def test_every_prompt_is_asked_with_the_preset_and_the_seed(self, scripted) -> None:
+        _, asked = scripted(DescribeOptions(detail="low", seed=11), PROMPT_ANSWERS)
+        assert [prompt for prompt, _ in asked] == list(prompts.PROMPTS)
+        assert {settings for _, settings in asked} == {dataclasses.replace(prompts.PRESETS["prompts"], seed=11)}
+
+    def test_phrases_of_others_are_combined_and_named(self, scripted) -> None:
+        answers = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch")
+        answers[prompts.PROMPTS[1]] = "a wooden table and a white lamp"
+        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        assert "lamp" in description.text
+        assert next(sentence.prompt for sentence in description.sentences) == prompts.PROMPTS[1]
+        assert {sentence.prompt for sentence in description.sentences} == {prompts.PROMPTS[0], prompts.PROMPTS[1]}
+
+
+class TestExtension:
+    SHORT = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch")
+
+    def test_a_short_text_is_extended_by_the_longest(self, scripted) -> None:
+        answers = self.SHORT | {
+            prompts.EXTENSION_PROMPTS[0]: "with a red ball",
+            prompts.EXTENSION_PROMPTS[1]: "with a red ball next to a window and a lamp",
+            prompts.EXTENSION_PROMPTS[2]: "and a cat",
+        }
+        description, asked = scripted(DescribeOptions(detail="low"), answers)
+        assert description.text == "A brown dog on a couch with a red ball next to a window and a lamp"
+        assert asked[4][0] == f"{prompts.EXTENSION_PROMPTS[0]} A brown dog on a couch"
+        kept = [c for c in description.candidates if c.stage == "extension" and c.kept]
+        assert [c.prompt for c in kept] == [prompts.EXTENSION_PROMPTS[1]]
+        assert description.sentences[-1].text == "with a red ball next to a window and a lamp"
+
+    def test_five_words_more_are_not_enough(self, scripted) -> None:
+        answers = self.SHORT | dict.fromkeys(prompts.EXTENSION_PROMPTS, "with a big red ball")
+        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        assert description.text == "A brown dog on a couch"
+        assert {c.reason for c in description.candidates if c.stage == "extension"} == {"no_gain"}
+
+    def test_a_text_of_ten_words_is_left_alone(self, scripted) -> None:
+        answers = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch in a living room")
+        _, asked = scripted(DescribeOptions(detail="low"), answers)
+        assert len(asked) == 4
+
+
+class TestRounds:
+    MORE = "and the dog wears a red collar while a cat sleeps by the window"
+
+    @pytest.mark.parametrize(
+        ("detail", "multi_round", "rounds"),
+        [("high", True, 2), ("medium", True, 1), ("low", True, 0), ("high", False, 0), ("medium", False, 0)],
+    )
+    def test_how_many(self, scripted, detail: str, multi_round: bool, rounds: int) -> None:
+        options = DescribeOptions(detail=detail, multi_round=multi_round)
+        _, asked = scripted(options, PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: self.MORE})
+        assert sum(prompt.startswith(prompts.ENHANCEMENT_PROMPT) for prompt, _ in asked) == rounds
+
+    def test_a_round_keeps_the_embedded_text_and_adds_to_it(self, scripted) -> None:
+        options = DescribeOptions(detail="medium")
+        before, _ = scripted(dataclasses.replace(options, detail="low"), PROMPT_ANSWERS)
+        after, asked = scripted(options, PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: self.MORE})
+        assert asked[-1][0] == f"{prompts.ENHANCEMENT_PROMPT} {before.text}"
+        assert after.text.startswith(before.text)
+        assert after.text.endswith("by the window")
+        assert after.sentences[-1].round == 2
+
+    def test_eight_words_more_are_not_enough(self, scripted) -> None:
+        description, _ = scripted(
+            DescribeOptions(detail="medium"),
+            PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: "and the dog wears a red collar here"},
+        )
+        assert description.candidates[-1].reason == "no_gain"
+        assert "collar" not in description.text
+
+    def test_a_round_without_room_is_skipped_and_recorded(self, scripted) -> None:
+        endless = " ".join(f"thing{i}" for i in range(240))
+        description, asked = scripted(DescribeOptions(detail="high"), dict.fromkeys(prompts.PROMPTS, endless))
+        assert len(asked) == 4
+        assert [c.reason for c in description.candidates[-2:]] == ["no_room", "no_room"]
+
+    def test_a_failing_round_keeps_the_text_and_is_told(self, scripted) -> None:
+        answers = PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: ModelError("no memory", code="out_of_memory")}
+        description, _ = scripted(DescribeOptions(detail="high"), answers)
+        assert description.text.startswith("A large brown dog")
+        assert description.failure == "out_of_memory"
+        assert description.candidates[-1].reason == "failed"
+
+    def test_a_failing_first_round_is_raised(self, scripted) -> None:
+        with pytest.raises(ModelError):
+            scripted(DescribeOptions(), {"": ModelError("no memory", code="out_of_memory")})
+
+    def test_a_stop_in_a_later_round_is_no_failure(self, scripted) -> None:
+        with pytest.raises(Cancelled):
+            scripted(DescribeOptions(), PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: Cancelled("stop")})
+
+
+class TestPlain:
+    def test_one_caption_without_prompt(self, scripted) -> None:
+        description, asked = scripted(DescribeOptions(strategy="plain"), {"": "a photo of a dog"})
+        assert description.text == "A dog"
+        assert [prompt for prompt, _ in asked] == [""]
+        assert description.candidates[0].reason == "only"
+
+
+class TestWithRealModels:
+    @pytest.mark.parametrize("strategy", ["plain", "forced"])
+    @pytest.mark.parametrize("name", PHOTOGRAPHS)
+    def test_describes_whatever_it_is_given(self, tiny_describer, name: str, strategy: str) -> None:
+        description = tiny_describer.describe(EXAMPLES / name, DescribeOptions(strategy=strategy, detail="low"))
+        assert description.stats == caption_stats(description.text)
+        assert json.loads(description.to_json())["model"] == tiny_describer.name
+        assert description.times.total >= description.times.encoding > 0
+
+    def test_the_same_seed_repeats_exactly(self, tiny_describer) -> None:
+        options = DescribeOptions(detail="low", seed=4)
+        first, second = (tiny_describer.describe(PICTURE, options) for _ in range(2))
+        assert dataclasses.replace(first, times=second.times) == second
+
+    def test_stream_ends_with_what_describe_returns(self, tiny_describer) -> None:
+        options = DescribeOptions(detail="medium", seed=1)
+        *progress, last = tiny_describer.stream(PICTURE, options)
+        assert isinstance(last, Description)
+        expected = tiny_describer.describe(PICTURE, options)
+        assert dataclasses.replace(last, times=expected.times) == expected
+        assert all(isinstance(step, Progress) for step in progress)
+        fractions = [step.fraction for step in progress]
+        assert fractions == sorted(fractions)
+        assert 0 <= fractions[0] <= fractions[-1] <= 1
+        assert {step.stage for step in progress} >= {"encoding", "prompts", "enhancement"}
+        later = [step for step in progress if step.round == 2]
+        assert later
+        assert all(step.partial_text for step in later)
+
+    def test_stop_raises_cancelled(self, tiny_describer) -> None:
+        answers = iter([False] * 4 + [True])
+        stream = tiny_describer.stream(PICTURE, DescribeOptions(), stop=lambda: next(answers))
+        with pytest.raises(Cancelled):
+            list(stream)
+        assert next(answers, "asked up to the stop, not beyond") == "asked up to the stop, not beyond"
+
+    def test_a_closed_stream_leaves_no_thread(self, tiny_describer) -> None:
+        before = threading.active_count()
+        stream = tiny_describer.stream(PICTURE, DescribeOptions())
+        next(stream)
+        stream.close()
+        assert threading.active_count() == before
+
+    def test_stream_never_goes_quiet(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Even while one step takes long: here encoding takes a second and a half."""
+        encode = type(tiny_describer.model).encode
+
+        def slow(self, images, stop=None):
+            time.sleep(1.5)
+            return encode(self, images, stop)
+
+        monkeypatch.setattr(type(tiny_describer.model), "encode", slow)
+        stream = tiny_describer.stream(PICTURE, DescribeOptions(strategy="plain"))
+        early = [next(stream) for _ in range(4)]
+        assert all(isinstance(step, Progress) and step.stage == "encoding" for step in early)
+        stream.close()
+
+    @pytest.mark.parametrize("source", [b"", b"not a picture", "/nowhere/at/all.png"])
+    def test_bad_pictures_raise(self, tiny_describer, source) -> None:
+        with pytest.raises(ImageError):
+            tiny_describer.describe(source)
+        with pytest.raises(ImageError):
+            list(tiny_describer.stream(source))
+
+
+class TestLoadDescriber:
+    @pytest.fixture
+    def root(self, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("BLIP_MODELS", str(tmp_path))
+        shutil.copytree(tiny_folder, tmp_path / DEMO_FOLDER.name)
+        return tmp_path
+
+    def test_auto_takes_the_demo_model_where_nothing_else_is(self, root: Path) -> None:
+        describer = load_describer(device="cpu")
+        assert describer.name == "demo"
+        assert describer.damaged == ()
+
+    def test_auto_names_a_damaged_model_and_goes_on(self, root: Path, tiny_folder: Path) -> None:
+        large = shutil.copytree(tiny_folder, root / "blip-image-captioning-large")
+        weights = large / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-10])
+        describer = load_describer(device="cpu")
+        assert describer.name == "demo"
+        assert [one.name for one in describer.damaged] == ["large"]
+
+    def test_an_explicit_model_that_is_missing(self, root: Path) -> None:
+        with pytest.raises(ModelError) as caught:
+            load_describer("large")
+        assert caught.value.code == "model_missing"
+
+    def test_nothing_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BLIP_MODELS", str(tmp_path / "empty"))
+        with pytest.raises(ModelError) as caught:
+            load_describer()
+        assert caught.value.code == "model_missing"
+
+    def test_unknown_device(self, tiny_folder: Path) -> None:
+        with pytest.raises(OptionsError):
+            load_describer(str(tiny_folder), device="abacus")
