@@ -1,0 +1,110 @@
+"""How well a model describes held-out drawn scenes.
+
+    python -m scripts.demo_model.evaluate --scenes 500 --strategy plain
+    python -m scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low
+
+Prints, over scenes whose seeds were never trained: how often the background and the main (largest) object are named right, how often
+the colour given to a named main object is the right one, the share of stated facts that are false (a run of words that can't be read
+counts as one false fact), and the words per text. The last lines split by whether the main object's kind and colour were ever trained
+together.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from caption import DescribeOptions, load_describer
+from caption.options import DETAILS, STRATEGIES
+from scripts.demo_model.facts import holds, read
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, UNSEEN_PAIRS, Scene, draw, random_scene
+
+PICTURE_SIDE = 384
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One scene's text against its truth."""
+
+    background: bool
+    main: bool
+    color: bool | None  # None where the main object isn't named
+    stated: int
+    false: int
+    words: int
+    unseen_pair: bool
+
+    @property
+    def all_right(self) -> bool:
+        """Main object, its colour and the background are named, and right."""
+        return self.background and self.main and self.color is True
+
+
+def judge(text: str, scene: Scene) -> Outcome:
+    """Read a text and hold it against the scene it describes."""
+    reading = read(text)
+    main = scene.main
+    assert main is not None, "a whole scene has a main object"
+    backgrounds = {fact.value for fact in reading.facts if fact.slot == "background"}
+    colors = {fact.value for fact in reading.facts if fact.slot == "color" and fact.subject == main.kind}
+    named = any(fact.slot == "object" and fact.subject == main.kind for fact in reading.facts)
+    judged = [truth for fact in reading.facts if (truth := holds(fact, scene)) is not None]
+    return Outcome(
+        background=backgrounds == {scene.background},
+        main=named,
+        color=colors == {main.color} if named else None,
+        stated=len(judged) + len(reading.unread),
+        false=judged.count(False) + len(reading.unread),
+        words=len(text.split()),
+        unseen_pair=(main.kind, main.color) in UNSEEN_PAIRS,
+    )
+
+
+def report(outcomes: list[Outcome]) -> str:
+    """A line of shares in per cent."""
+    count = len(outcomes)
+    named = [outcome for outcome in outcomes if outcome.color is not None]
+    return (
+        f"{count} scenes: background {sum(o.background for o in outcomes) / count:.1%}  "
+        f"main object {sum(o.main for o in outcomes) / count:.1%}  "
+        f"its colour {sum(o.color is True for o in named) / max(1, len(named)):.1%}  "
+        f"all three {sum(o.all_right for o in outcomes) / count:.1%}  "
+        f"false facts {sum(o.false for o in outcomes) / max(1, sum(o.stated for o in outcomes)):.1%}  "
+        f"facts {sum(o.stated for o in outcomes) / count:.1f}  words {sum(o.words for o in outcomes) / count:.1f}"
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure a model on held-out drawn scenes.")
+    parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
+    parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--strategy", choices=STRATEGIES, default="plain")
+    parser.add_argument("--detail", choices=DETAILS, default="high")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--show", type=int, default=0, help="print the first N texts")
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    describer = load_describer(args.model, device="cpu", precision=args.precision)
+    options = DescribeOptions(strategy=args.strategy, detail=args.detail)
+    outcomes = []
+    for number in range(args.scenes):
+        scene = random_scene(HELD_OUT_SEEDS + number)
+        text = describer.describe(draw(scene, PICTURE_SIDE), options).text
+        outcomes.append(judge(text, scene))
+        if number < args.show:
+            print(text)
+    print(
+        f"{describer.name} {describer.precision} {args.strategy}{'' if args.strategy == 'plain' else ' ' + args.detail}"
+    )
+    print("all           ", report(outcomes))
+    for title, unseen in (("trained pairs ", False), ("unseen pairs  ", True)):
+        part = [outcome for outcome in outcomes if outcome.unseen_pair is unseen]
+        if part:
+            print(title, report(part))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,334 @@
+"""Train the bundled demo captioner from scratch on drawn scenes.
+
+    python -m scripts.demo_model.train --work /tmp/demo-training --out models/blip-demo-scenes
+
+Seeded, CPU-sized, and resumes from the newest checkpoint in `--work`. The vision tower first learns to tell, patch by patch, which object
+and colour is there (dense labels are free on drawn scenes, and teach a small ViT many times faster than captions do); then captions
+join in. The two label heads are thrown away: what is saved is a plain `BlipForConditionalGeneration` in float16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
+
+from scripts.demo_model.captions import example, vocabulary_words
+from scripts.demo_model.scenes import COLORS, KINDS, Scene, draw_with_masks, random_scene, view
+
+IMAGE_SIZE = 128
+PATCH = 16
+GRID = IMAGE_SIZE // PATCH
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+MAX_TOKENS = 96
+
+
+# ----------------------------------------------------------------------------------------------------------- pictures
+
+
+def training_scene(seed: int) -> tuple[Scene, tuple[float, float, float, float] | None, int]:
+    """(what the picture shows, the crop it is of the whole scene or None, pixels of the whole drawing's side)."""
+    rng = random.Random(f"view-{seed}")
+    scene = random_scene(seed, pairs="trained")
+    side = rng.choice((192, 256, 320))
+    if rng.random() < 0.6:
+        return scene, None, side
+    share = rng.uniform(0.4, 0.9)
+    left, top = rng.uniform(0, 1 - share), rng.uniform(0, 1 - share)
+    box = (left, top, left + share, top + share)
+    return view(scene, box), box, side
+
+
+def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """pixels (128, 128, 3) uint8, and labels (2, 8, 8) uint8: kind and colour of the object in each patch, 0 for none."""
+    _, box, side = training_scene(seed)
+    scene = random_scene(seed, pairs="trained")
+    picture, owner = draw_with_masks(scene, side)
+    if box is not None:
+        left, top, right, bottom = (round(v * side) for v in box)
+        crop = (left, top, right, bottom)
+        picture, owner = picture.crop(crop), owner.crop(crop)
+    pixels = np.asarray(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
+    seen = np.asarray(owner.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST))
+    cells = seen.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID, GRID, -1)
+    labels = np.zeros((2, GRID, GRID), np.uint8)
+    most = np.full((GRID, GRID), 0.12)  # an object must fill more of the patch than this
+    colors = tuple(COLORS)
+    for index, thing in enumerate(scene.objects):
+        share = (cells == index + 1).mean(axis=2)
+        here = share > most
+        most = np.maximum(most, share)
+        labels[0][here] = KINDS.index(thing.kind) + 1
+        labels[1][here] = colors.index(thing.color) + 1
+    return pixels, labels
+
+
+def _draw_span(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+    made = [training_picture(seed) for seed in range(*span)]
+    return span[0], np.stack([p for p, _ in made]), np.stack([m for _, m in made])
+
+
+def draw_pictures(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Memory maps of all pictures and labels, drawn on every core the first time."""
+    pixels_file, labels_file = folder / f"pixels-{count}.npy", folder / f"labels-{count}.npy"
+    if not labels_file.exists():
+        begun = time.monotonic()
+        pixels = np.lib.format.open_memmap(folder / "drawing.npy", "w+", np.uint8, (count, IMAGE_SIZE, IMAGE_SIZE, 3))
+        labels = np.zeros((count, 2, GRID, GRID), np.uint8)
+        spans = [(start, min(start + 250, count)) for start in range(0, count, 250)]
+        with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+            for start, some, marks in pool.imap_unordered(_draw_span, spans):
+                pixels[start : start + len(some)] = some
+                labels[start : start + len(some)] = marks
+        pixels.flush()
+        (folder / "drawing.npy").rename(pixels_file)
+        np.save(labels_file, labels)
+        print(f"drew {count} pictures in {time.monotonic() - begun:.0f} s", flush=True)
+    return np.load(pixels_file, mmap_mode="r"), np.load(labels_file)
+
+
+# -------------------------------------------------------------------------------------------------------------- model
+
+
+def write_vocabulary(folder: Path) -> int:
+    """`vocab.txt` of whole words plus every letter, digit and mark as a piece, so that no ASCII text becomes [UNK]."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    marks = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *marks, *letters, *(f"##{c}" for c in letters)]
+    pieces += sorted(word for word in vocabulary_words() if word not in pieces)
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return len(pieces)
+
+
+def write_layout(folder: Path) -> BlipConfig:
+    """Everything but the weights, in the layout of the published checkpoints; as there, the decoder's start token lies just
+    outside the tokenizer's vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = write_vocabulary(folder)
+    config = BlipConfig(
+        text_config={
+            "vocab_size": pieces + 2, "bos_token_id": pieces, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0,
+            "hidden_size": 192, "encoder_hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 4,
+            "num_attention_heads": 3, "max_position_embeddings": 512, "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0, "is_decoder": True, "projection_dim": 192,
+        },
+        vision_config={
+            "hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 3,
+            "image_size": IMAGE_SIZE, "patch_size": PATCH, "projection_dim": 192,
+        },
+        projection_dim=192,
+        image_text_hidden_size=192,
+    )  # fmt: skip
+    special = {
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+        "pad_token": "[PAD]",
+        "sep_token": "[SEP]",
+        "unk_token": "[UNK]",
+    }
+    tokenizer = {**special, "do_basic_tokenize": True, "do_lower_case": True, "model_max_length": 512}
+    tokenizer |= {
+        "processor_class": "BlipProcessor",
+        "tokenizer_class": "BertTokenizer",
+        "tokenize_chinese_chars": True,
+    }
+    processor = {
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": MEAN, "image_std": STD, "resample": 3,
+        "image_processor_type": "BlipImageProcessor", "processor_class": "BlipProcessor", "rescale_factor": 1 / 255,
+        "size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+    }  # fmt: skip
+    for name, content in (
+        ("special_tokens_map.json", special),
+        ("tokenizer_config.json", tokenizer),
+        ("preprocessor_config.json", processor),
+    ):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return config
+
+
+class Learner(nn.Module):
+    """The captioner with two label heads over its patches, used for training only."""
+
+    def __init__(self, config: BlipConfig) -> None:
+        super().__init__()
+        self.blip = BlipForConditionalGeneration(config)
+        width = config.vision_config.hidden_size
+        self.kind_head = nn.Linear(width, len(KINDS) + 1)
+        self.color_head = nn.Linear(width, len(COLORS) + 1)
+
+    def patch_loss(self, image_embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """`image_embeds` (B, 1 + 64, D); `labels` (B, 2, 8, 8)."""
+        patches = image_embeds[:, 1:]
+        loss = torch.zeros(())
+        for head, marks in ((self.kind_head, labels[:, 0]), (self.color_head, labels[:, 1])):
+            loss = loss + nn.functional.cross_entropy(head(patches).flatten(0, 1), marks.flatten())
+        return loss
+
+    def caption_loss(self, image_embeds: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """`ids` (B, L) padded with 0; `targets` (B, L) holds the next token, -100 where none is learnt."""
+        logits = self.blip.text_decoder(
+            input_ids=ids, attention_mask=(ids != 0).long(), encoder_hidden_states=image_embeds, return_logits=True
+        )
+        return nn.functional.cross_entropy(logits.flatten(0, 1), targets[:, :-1].flatten(), ignore_index=-100)
+
+
+class Batches:
+    """Batches by step number: the same step gives the same batch, so that a resumed run goes on exactly."""
+
+    def __init__(
+        self, folder: Path, pictures: int, tokenizer: BertTokenizer, start_id: int, size: int, seed: int
+    ) -> None:
+        self.pixels, self.labels = draw_pictures(folder, pictures)
+        self.tokenizer, self.start_id, self.size, self.seed = tokenizer, start_id, size, seed
+        self.mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
+        self.std = torch.tensor(STD).view(1, 3, 1, 1) * 255
+
+    def images(self, step: int) -> tuple[list[int], torch.Tensor, torch.Tensor]:
+        order = np.random.default_rng((self.seed, step * self.size // len(self.pixels))).permutation(len(self.pixels))
+        at = step * self.size % len(self.pixels)
+        seeds = sorted(int(i) for i in np.take(order, range(at, at + self.size), mode="wrap"))
+        pixel_values = torch.from_numpy(self.pixels[seeds]).permute(0, 3, 1, 2).float()
+        pixel_values = (pixel_values - self.mean) / self.std
+        # brightness and contrast of the whole picture, so that a colour isn't one exact value
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        gain = 1 + 0.1 * torch.randn(len(seeds), 1, 1, 1, generator=generator)
+        shift = 0.1 * torch.randn(len(seeds), 1, 1, 1, generator=generator)
+        return seeds, pixel_values * gain + shift, torch.from_numpy(self.labels[seeds]).long()
+
+    def texts(self, step: int, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = random.Random(self.seed * 1_000_003 + step)
+        rows = []
+        for seed in seeds:
+            prompt, target = example(training_scene(seed)[0], rng)
+            first = [self.start_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
+            second = [*self.tokenizer.encode(target, add_special_tokens=False), self.tokenizer.sep_token_id]
+            rows.append(((first + second)[:MAX_TOKENS], len(first)))
+        longest = max(len(ids) for ids, _ in rows)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        targets = torch.full((len(rows), longest), -100)
+        for row, (tokens, known) in enumerate(rows):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            targets[row, known - 1 : len(tokens) - 1] = torch.tensor(tokens[known:])
+        return ids, targets
+
+
+# ----------------------------------------------------------------------------------------------------------- training
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Warm-up over 200 steps, flat, then down to nothing over the last 40 %."""
+    decay_from = int(steps * 0.6)
+    if step < decay_from:
+        return peak * min(1.0, (step + 1) / 200)
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - decay_from) / max(1, steps - decay_from)))
+
+
+def train(
+    work: Path,
+    out: Path,
+    *,
+    steps: int,
+    vision_steps: int,
+    pictures: int,
+    batch: int,
+    peak: float,
+    seed: int,
+    threads: int,
+) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    work.mkdir(parents=True, exist_ok=True)
+    config = write_layout(out)
+    tokenizer = BertTokenizer.from_pretrained(out)
+    learner = Learner(config)
+    size = sum(p.numel() for p in learner.blip.parameters())
+    print(f"{size / 1e6:.2f} M parameters, vocabulary {config.text_config.vocab_size}", flush=True)
+    decayed = [p for p in learner.parameters() if p.ndim > 1]
+    plain = [p for p in learner.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98)
+    )
+    batches = Batches(work, pictures, tokenizer, config.text_config.bos_token_id, batch, seed)
+    checkpoint = work / "checkpoint.pt"
+    start, spent = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        learner.load_state_dict(state["learner"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, spent = state["step"], state["seconds"]
+        print(f"resumed at step {start}", flush=True)
+    began = time.monotonic()
+    marks: dict[str, float] = {}
+    learner.train()
+    for step in range(start, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, peak)
+        seeds, pixel_values, labels = batches.images(step)
+        image_embeds = learner.blip.vision_model(pixel_values).last_hidden_state
+        patch_loss = learner.patch_loss(image_embeds, labels)
+        loss = patch_loss
+        if step >= vision_steps:
+            caption_loss = learner.caption_loss(image_embeds, *batches.texts(step, seeds))
+            loss = caption_loss + 0.5 * patch_loss
+            marks["caption"] = 0.98 * marks.get("caption", caption_loss.item()) + 0.02 * caption_loss.item()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+        optimizer.step()
+        marks["patch"] = 0.98 * marks.get("patch", patch_loss.item()) + 0.02 * patch_loss.item()
+        done = step + 1
+        if done % 50 == 0:
+            pace = (time.monotonic() - began) / (done - start)
+            words = "  ".join(f"{name} {value:.4f}" for name, value in marks.items())
+            print(f"step {done}/{steps}  {words}  {pace:.2f} s/step", flush=True)
+        if done % 250 == 0 or done == steps:
+            seconds = spent + time.monotonic() - began
+            state = {
+                "learner": learner.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": done,
+                "seconds": seconds,
+            }
+            torch.save(state, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").replace(checkpoint)
+    learner.eval()
+    learner.blip.half().save_pretrained(out)
+    print(f"saved {out} after {(spent + time.monotonic() - began) / 60:.0f} minutes of training", flush=True)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Train the demo captioner on drawn scenes.")
+    parser.add_argument("--work", type=Path, required=True, help="drawn pictures and the checkpoint (3 GB)")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--vision-steps", type=int, default=1000, help="steps before captions join in")
+    parser.add_argument("--pictures", type=int, default=60_000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--peak", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    train(
+        args.work, args.out, steps=args.steps, vision_steps=args.vision_steps, pictures=args.pictures, batch=args.batch,
+        peak=args.peak, seed=args.seed, threads=args.threads,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
