@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Download BLIP's weights into models/.
+# Usage: download_models.sh [large|base|all] [--source modelscope|huggingface|auto] [--dest DIR] [--dry-run]
+# (--help tells the exit codes.) Uses the environment that run.sh makes; makes none itself.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python
+[ -x "$python" ] || python=$root/.venv/Scripts/python.exe
+[ -x "$python" ] || python=$(command -v python3) || {
+  echo "找不到 Python 3：请先安装 Python 3.10 或更新的版本。" >&2
+  exit 2
+}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+  echo "需要 Python 3.10 或更新的版本，$python 太旧。" >&2
+  exit 2
+fi
+if ! "$python" -c 'import filelock, tqdm' 2>/dev/null; then
+  echo "$python 缺少依赖包。请先运行一次 bash scripts/run.sh，或执行：$python -m pip install filelock tqdm" >&2
+  exit 2
+fi
+# As `python -m caption.download` in the repository, but a relative --dest means the folder the user stands in.
+exec "$python" -c 'import sys; sys.path[0] = sys.argv.pop(1); from caption.download import main; sys.exit(main())' \
+  "$root" "$@"
