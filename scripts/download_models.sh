@@ -15,8 +15,9 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
   echo "需要 Python 3.10 或更新的版本，$python 太旧。" >&2
   exit 2
 fi
-if ! "$python" -c 'import filelock, tqdm' 2>/dev/null; then
-  echo "$python 缺少依赖包。请先运行一次 bash scripts/run.sh，或执行：$python -m pip install filelock tqdm" >&2
+if ! "$python" -c 'import sys; from importlib.util import find_spec
+sys.exit(not all(map(find_spec, ("modelscope", "huggingface_hub", "filelock"))))'; then
+  echo "$python 缺少依赖包。请先运行一次 bash scripts/run.sh，或执行：$python -m pip install modelscope huggingface_hub" >&2
   exit 2
 fi
 # As `python -m caption.download` in the repository, but a relative --dest means the folder the user stands in.

@@ -1,0 +1,416 @@
+"""Fetch a model into `models/`: resumable, verified, renamed into place when whole.
+
+`python -m caption.download --help` for the command line; its exit codes are the `EXIT_*` below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
+from caption.hub import SOURCES, DownloadError, HubFile, fetch_files, list_files
+from caption.registry import MODELS, HubRepo, ModelSpec, check_folder, model_spec, models_root, staging_folder
+
+DOWNLOADABLE = tuple(name for name, spec in MODELS.items() if spec.repos)
+
+LISTING_TIMEOUT_S = 20.0  # per source, name resolution included: two of them stay well below a minute
+SPARE_BYTES = 256 << 20  # left free on the disk
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_NETWORK = 3
+EXIT_DISK_FULL = 4
+EXIT_CORRUPT = 5  # also: the hubs don't hold the whole model
+EXIT_LOCKED = 6
+EXIT_UNWRITABLE = 7
+EXIT_INTERRUPTED = 130
+
+Stop = Callable[[], bool]
+OnProgress = Callable[[int, int], None]
+Listing = tuple[HubRepo, tuple[HubFile, ...]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DownloadPlan:
+    """What a download would fetch, from where, to where (sizes in bytes)."""
+
+    spec: ModelSpec
+    repo: HubRepo
+    files: tuple[HubFile, ...]
+    folder: Path
+
+    @property
+    def staging(self) -> Path:
+        return staging_folder(self.folder)
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def staged_bytes(self) -> int:
+        """What earlier runs have fetched already."""
+        paths = [self.staging / name for file in self.files for name in (file.name, file.part_name)]
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def download_model(
+    name: str,
+    *,
+    source: str = "auto",
+    dest: Path | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Path:
+    """Fetch the model `name` into a folder below `dest` (default: `models_root()`) and return that folder.
+
+    A whole folder is left as it is and nothing is asked of the network. `on_progress(done_bytes, total_bytes)` and
+    `stop()` are called at every chunk; a stop keeps what was fetched for the next run. Raises `DownloadError`,
+    `CaptionError` (code `disk_full`), `Cancelled`, `OptionsError` (unknown source, a bundled model) or `ModelError`
+    (unknown name).
+    """
+    spec, folder = _target(name, dest)
+    if is_whole(spec, folder):
+        return folder
+    with _disk_errors(), _lock(folder):
+        if is_whole(spec, folder):  # another process may have finished it meanwhile
+            return folder
+        failures: list[DownloadError] = []
+        for found in _plans(spec, source, folder, stop, failures):
+            try:
+                _fetch(found, on_progress, stop)
+                _move_into_place(found)
+            except DownloadError as error:
+                failures.append(error)
+                continue
+            return folder
+        raise _sum_up(failures)
+
+
+def plan(name: str, *, source: str = "auto", dest: Path | None = None, stop: Stop | None = None) -> DownloadPlan:
+    """What `download_model` would do; nothing is written. Raises as `download_model` does."""
+    spec, folder = _target(name, dest)
+    failures: list[DownloadError] = []
+    for found in _plans(spec, source, folder, stop, failures):
+        return found
+    raise _sum_up(failures)
+
+
+def probe_hub(timeout_s: float = 5.0, name: str = "large") -> str | None:
+    """The source to take `name` from ("modelscope" before "huggingface"), None if none answers in `timeout_s`.
+
+    Both are asked at once; an answer is a file listing that holds the whole model, not just any page.
+    """
+    spec, _ = _target(name, None)
+    asked = {source: _in_background(partial(next, _listings(spec, source, []), None)) for source in SOURCES}
+    end = time.monotonic() + timeout_s
+    pending: set[Future[Any]] = set(asked.values())
+    while pending and (left_s := end - time.monotonic()) > 0:
+        _, pending = wait(pending, timeout=left_s, return_when=FIRST_COMPLETED)
+        for source, answer in asked.items():
+            if answer in pending:
+                break  # a preferred source may still answer
+            if answer.result() is not None:
+                return source
+    return next((source for source, answer in asked.items() if answer.done() and answer.result() is not None), None)
+
+
+def is_whole(spec: ModelSpec, folder: Path) -> bool:
+    """Whether `folder` already holds `spec`, as far as `check_folder` can tell."""
+    try:
+        check_folder(folder, spec.sha256)
+    except ModelError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------------------------------- what to fetch
+
+
+def _target(name: str, dest: Path | None) -> tuple[ModelSpec, Path]:
+    spec = model_spec(name)
+    if not spec.repos:
+        raise OptionsError(f"{name} is bundled, not downloaded; there is {', '.join(DOWNLOADABLE)}", name="name")
+    return spec, (models_root() if dest is None else dest) / spec.folder
+
+
+def _plans(
+    spec: ModelSpec, source: str, folder: Path, stop: Stop | None, failures: list[DownloadError]
+) -> Iterator[DownloadPlan]:
+    """A plan per repository that has the whole model; why the others are out is appended to `failures`."""
+    if source != "auto" and source not in SOURCES:
+        raise OptionsError(f"source must be auto, {' or '.join(SOURCES)}, not {source!r}", name="source")
+    for one in SOURCES if source == "auto" else (source,):
+        listings = _listings(spec, one, failures)
+        while True:
+            # In the background: looking a name up has no time limit of its own.
+            answer = _in_background(partial(next, listings, None))
+            try:
+                found = _wait(answer, LISTING_TIMEOUT_S, stop)
+            except TimeoutError:
+                failures.append(DownloadError(f"{one}: no answer in {LISTING_TIMEOUT_S:g} s", reason="network"))
+                break
+            if found is None:
+                break
+            repo, files = found
+            yield DownloadPlan(spec, repo, files, folder)
+
+
+def _listings(spec: ModelSpec, source: str, failures: list[DownloadError]) -> Iterator[Listing]:
+    for repo in spec.repos:
+        if repo.source != source:
+            continue
+        try:
+            yield repo, _needed_files(spec, repo, list_files(repo))
+        except DownloadError as error:
+            failures.append(error)
+            if error.reason == "network":
+                return  # the hub itself is silent: its other addresses would only cost time
+
+
+def _needed_files(spec: ModelSpec, repo: HubRepo, listed: Iterable[HubFile]) -> tuple[HubFile, ...]:
+    by_name = {file.name: file for file in listed}
+    missing = [name for name in spec.required_files if name not in by_name]
+    if missing:
+        raise DownloadError(f"{repo.source} {repo.repo_id} lacks {', '.join(missing)}", reason="not_found")
+    for name, known in spec.sha256.items():
+        if by_name[name].sha256 not in (None, known):
+            raise DownloadError(f"{repo.source} {repo.repo_id} has another {name}", reason="corrupt")
+        by_name[name] = replace(by_name[name], sha256=known)
+    wanted = (*spec.required_files, *spec.optional_files)
+    return tuple(by_name[name] for name in wanted if name in by_name)
+
+
+def _sum_up(failures: Sequence[DownloadError]) -> DownloadError:
+    """One error for all that was tried: the reason that tells the user most, the words of each."""
+    reasons = {error.reason for error in failures}
+    reason = next(one for one in ("corrupt", "network", "not_found") if one in reasons)
+    return DownloadError("; ".join(str(error) for error in failures), reason=reason)
+
+
+# ---------------------------------------------------------------------------------------------- waiting
+
+
+def _in_background(ask: Callable[[], T]) -> Future[T]:
+    """`ask()` in a daemon thread: one that hangs is left behind, it doesn't hold up the process's end."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask())
+        except BaseException as error:  # handed to whoever waits, as an executor does
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="hub", daemon=True).start()
+    return future
+
+
+def _wait(future: Future[T], timeout_s: float, stop: Stop | None) -> T:
+    end = time.monotonic() + timeout_s
+    while not future.done():
+        if time.monotonic() >= end:
+            raise TimeoutError
+        _ask(stop)
+        wait([future], timeout=0.1)
+    return future.result()
+
+
+def _ask(stop: Stop | None) -> None:
+    if stop is not None and stop():
+        raise Cancelled("the download was stopped")
+
+
+# ---------------------------------------------------------------------------------------------- fetching
+
+
+def _fetch(found: DownloadPlan, on_progress: OnProgress | None, stop: Stop | None) -> None:
+    """Every file of the plan into the staging folder, going on for as long as each try brings something new."""
+
+    def tick() -> None:
+        _ask(stop)
+        if on_progress is not None:
+            on_progress(found.staged_bytes, found.total_bytes)
+
+    found.staging.mkdir(exist_ok=True)
+    ours = {name for file in found.files for name in (file.name, file.part_name)}
+    for entry in found.staging.iterdir():
+        if entry.name not in ours:
+            _remove(entry)
+    _need_space(found.staging, found.total_bytes - found.staged_bytes)
+    resumed = found.staged_bytes > 0
+    while True:
+        before = found.staged_bytes
+        tick()
+        try:
+            fetch_files(found.repo, found.files, found.staging, tick)
+        except DownloadError as error:
+            if error.reason == "corrupt" and resumed:  # by what an earlier run left, perhaps: it is gone now
+                resumed = False
+            elif error.reason != "network" or found.staged_bytes <= before:
+                raise
+        else:
+            break
+    tick()
+
+
+# ---------------------------------------------------------------------------------------------- the disk
+
+
+def _move_into_place(found: DownloadPlan) -> None:
+    """The staging folder becomes the model's folder by one rename; a damaged one in its place goes last."""
+    try:
+        check_folder(found.staging, found.spec.sha256)
+    except ModelError as error:
+        shutil.rmtree(found.staging)
+        raise DownloadError(f"{found.repo.source} {found.repo.repo_id}: {error}", reason="corrupt") from error
+    for file in found.files:  # on the disk before a rename says so
+        with (found.staging / file.name).open("rb+") as data:
+            os.fsync(data.fileno())
+    folder, aside = found.folder, found.folder.with_name(f".{found.folder.name}.old")
+    _remove(aside)
+    replaces = os.path.lexists(folder)
+    if replaces:
+        folder.rename(aside)
+    try:
+        found.staging.rename(folder)
+    except OSError:
+        if replaces:
+            aside.rename(folder)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _need_space(folder: Path, missing_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if missing_bytes > 0 and free_bytes < missing_bytes + SPARE_BYTES:
+        message = f"{missing_bytes} bytes to fetch and {SPARE_BYTES} to spare, but only {free_bytes} bytes free"
+        needed_bytes = missing_bytes + SPARE_BYTES
+        raise CaptionError(message, code="disk_full", needed_bytes=needed_bytes, free_bytes=free_bytes)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    # Faults of the network never get here: `caption.hub` and `_wait`'s callers have turned them into other errors.
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CaptionError(f"the disk is full: {error}", code="disk_full") from error
+        raise DownloadError(f"can't write: {error}", reason="unwritable") from error
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One download of a model at a time; the system drops the lock with the process, however that ends."""
+    import filelock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise DownloadError(f"another process is downloading {folder.name}", reason="locked") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# ---------------------------------------------------------------------------------------------- command line
+
+_SOURCE_NAMES = {"modelscope": "ModelScope", "huggingface": "Hugging Face"}
+
+# Why it ended: exit code and what the user reads.
+_ENDINGS = {
+    "network": (
+        EXIT_NETWORK,
+        "连不上模型站点（ModelScope、Hugging Face），或连接中断。请检查网络和代理（只支持 HTTP 代理，不支持 SOCKS），"
+        "也可以用环境变量 HF_ENDPOINT 或 MODELSCOPE_ENDPOINT 指定镜像。已下载的部分会保留，重新运行即可继续。",
+    ),
+    "disk_full": (EXIT_DISK_FULL, "磁盘空间不足。请清理空间，或用 --dest 换一个位置；已下载的部分会保留。"),
+    "corrupt": (
+        EXIT_CORRUPT,
+        "下载的文件与公布的大小或校验值不符，没有采用。请重新运行，或用 --source 换一个站点。",
+    ),
+    "not_found": (EXIT_CORRUPT, "站点上没有这个模型，或缺少必需的文件。请用 --source 换一个站点。"),
+    "locked": (EXIT_LOCKED, "另一个进程正在下载这个模型，请等它完成。"),
+    "unwritable": (EXIT_UNWRITABLE, "目标文件夹不能写入。请检查权限，或用 --dest 换一个位置。"),
+    "cancelled": (EXIT_INTERRUPTED, "已停止。已下载的部分会保留，重新运行即可继续。"),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="download_models.sh",
+        description="下载 BLIP 模型（只取需要的文件，可断点续传，下载后校验）。",
+        epilog="退出码：0 完成；2 参数错误；3 没有网络；4 磁盘已满；5 文件损坏或站点缺文件；6 正在被另一个进程下载；"
+        "7 不能写入；130 已停止。",
+    )
+    parser.add_argument("model", nargs="?", default="large", choices=(*DOWNLOADABLE, "all"), help="模型，默认 large")
+    parser.add_argument("--source", default="auto", choices=("auto", *SOURCES), help="站点，默认先 ModelScope 后 HF")
+    parser.add_argument("--dest", type=Path, metavar="DIR", help="放模型的文件夹，默认 models/")
+    parser.add_argument("--dry-run", action="store_true", help="只列出要下载的文件，不下载")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns an exit code. Results go to stdout, the libraries' progress bars and errors to stderr."""
+    args = build_parser().parse_args(argv)
+    names = DOWNLOADABLE if args.model == "all" else (args.model,)
+    try:
+        for name in names:
+            spec, folder = _target(name, args.dest)
+            if is_whole(spec, folder):
+                print(f"{spec.title} 已经在这里：{folder}")
+            elif args.dry_run:
+                _print_plan(plan(name, source=args.source, dest=args.dest))
+            else:
+                download_model(name, source=args.source, dest=args.dest)
+                print(f"{spec.title} 已就绪：{folder}")
+    except KeyboardInterrupt:
+        exit_code, sentence = _ENDINGS["cancelled"]
+        print(sentence, file=sys.stderr)
+    except CaptionError as error:
+        exit_code, sentence = _ENDINGS[error.reason if isinstance(error, DownloadError) else error.code]
+        print(f"{sentence}\n（{error}）", file=sys.stderr)
+    else:
+        exit_code = EXIT_OK
+    return exit_code
+
+
+def _print_plan(found: DownloadPlan) -> None:
+    print(f"{found.spec.title}：{_SOURCE_NAMES[found.repo.source]} {found.repo.repo_id} → {found.folder}")
+    for file in found.files:
+        print(f"  {file.name}  {file.size:,} 字节")
+    left = found.total_bytes - found.staged_bytes
+    print(f"共 {_gigabytes(found.total_bytes)}，已下载 {_gigabytes(found.staged_bytes)}，还需 {_gigabytes(left)}")
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,405 @@
+"""Which models there are, where they lie, and whether a folder can be one: no torch, no network.
+
+A check here reads headers and settings, never the tensors: it takes milliseconds on 1.9 GB. Names and shapes of the
+tensors, and their values, are `caption.model`'s to check when it loads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caption.errors import ModelError
+
+WEIGHTS_FILE = "model.safetensors"
+VOCAB_FILE = "vocab.txt"
+CONFIG_FILE = "config.json"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+TOKENIZER_FILE = "tokenizer_config.json"
+
+# What a folder needs. `tokenizer.json` is published too, but vocab.txt and tokenizer_config.json say all that it says.
+REQUIRED_FILES = (CONFIG_FILE, PREPROCESSOR_FILE, TOKENIZER_FILE, VOCAB_FILE, WEIGHTS_FILE)
+OPTIONAL_FILES = ("special_tokens_map.json",)
+
+# Formats that run code or another library when loaded; we never do.
+OTHER_WEIGHTS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", f"{WEIGHTS_FILE}.index.json")
+
+BERT_UNCASED_VOCAB_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """A model's address on a hub: `source` is "modelscope" or "huggingface"."""
+
+    source: str
+    repo_id: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model we know.
+
+    `folder` is its name below `models_root()`; `repos` are tried in order (empty: bundled, nothing to download);
+    `sha256` holds the hashes known beforehand by file name, the others come from the hub's own listing;
+    `parameters` and `approx_bytes` (of the whole folder) are rounded, for messages only.
+    """
+
+    name: str
+    title: str
+    folder: str
+    parameters: int
+    approx_bytes: int
+    repos: tuple[HubRepo, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    required_files: tuple[str, ...] = REQUIRED_FILES
+    optional_files: tuple[str, ...] = OPTIONAL_FILES
+
+
+def _published(folder: str) -> tuple[HubRepo, ...]:
+    return (
+        HubRepo("modelscope", f"Salesforce/{folder}", "master"),
+        HubRepo("modelscope", f"AI-ModelScope/{folder}", "master"),
+        HubRepo("huggingface", f"Salesforce/{folder}", "main"),
+    )
+
+
+# In the order in which "auto" prefers them.
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(
+            name="large",
+            title="BLIP-large",
+            folder="blip-image-captioning-large",
+            parameters=447_000_000,
+            approx_bytes=1_880_000_000,
+            repos=_published("blip-image-captioning-large"),
+            sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
+        ),
+        ModelSpec(
+            name="base",
+            title="BLIP-base",
+            folder="blip-image-captioning-base",
+            parameters=247_000_000,
+            approx_bytes=990_000_000,
+            repos=_published("blip-image-captioning-base"),
+            sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
+        ),
+        ModelSpec(
+            name="demo",
+            title="演示模型",
+            folder="blip-demo-scenes",
+            parameters=8_000_000,
+            approx_bytes=16_000_000,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class DamagedModel:
+    """A model that "auto" passed over, and why (English, for logs)."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A folder that `check_folder` accepts. `name` is a key of `MODELS`, or the folder's own name."""
+
+    name: str
+    folder: Path
+    damaged: tuple[DamagedModel, ...] = ()
+
+
+def models_root() -> Path:
+    """Where the models lie: `BLIP_MODELS`, else `models/` beside the package."""
+    chosen = os.environ.get("BLIP_MODELS")
+    return Path(chosen).expanduser() if chosen else Path(__file__).resolve().parent.parent / "models"
+
+
+def staging_folder(folder: Path) -> Path:
+    """Where the download for `folder` grows: a hidden sibling, so that the last step is a rename."""
+    return folder.with_name(f".{folder.name}.part")
+
+
+def model_spec(name: str) -> ModelSpec:
+    """The record called `name`. Raises `ModelError` (code `model_missing`) that lists the names there are."""
+    if name not in MODELS:
+        raise ModelError(f"unknown model {name!r}: one of {', '.join(MODELS)}, or a folder", code="model_missing")
+    return MODELS[name]
+
+
+def find_model(name_or_folder: str = "auto", root: Path | None = None) -> FoundModel:
+    """The model to load.
+
+    "auto" takes the first whole one in the order of `MODELS` and names the damaged ones it passed over. A name or a
+    folder given explicitly must be there and whole. Raises `ModelError` (code `model_missing` or `model_damaged`).
+    """
+    root = models_root() if root is None else root
+    if name_or_folder == "auto":
+        return _best_model(root)
+    if name_or_folder in MODELS:
+        spec = MODELS[name_or_folder]
+        folder = root / spec.folder
+        check_folder(folder, spec.sha256)
+        return FoundModel(spec.name, folder)
+    folder = Path(name_or_folder).expanduser()
+    if not name_or_folder or not folder.is_dir():
+        raise ModelError(
+            f"{name_or_folder!r} is neither a model ({', '.join(MODELS)}) nor a folder", code="model_missing"
+        )
+    folder = folder.resolve()
+    if folder.name.startswith(".") and folder.name.endswith(".part"):
+        raise ModelError(f"{folder} is a download that isn't finished", code="model_missing")
+    for spec in MODELS.values():
+        if folder == (root / spec.folder).resolve():
+            check_folder(folder, spec.sha256)
+            return FoundModel(spec.name, folder)
+    check_folder(folder)
+    return FoundModel(folder.name, folder)
+
+
+def _best_model(root: Path) -> FoundModel:
+    damaged: list[DamagedModel] = []
+    for spec in MODELS.values():
+        folder = root / spec.folder
+        try:
+            check_folder(folder, spec.sha256)
+        except ModelError as error:
+            if error.code == "model_damaged":
+                damaged.append(DamagedModel(spec.name, str(error)))
+            continue
+        return FoundModel(spec.name, folder, tuple(damaged))
+    if damaged:
+        raise ModelError("; ".join(f"{model.name}: {model.message}" for model in damaged))
+    raise ModelError(f"no model in {root}", code="model_missing")
+
+
+def check_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> None:
+    """Every file there, settings sane, the weights' header whole; `sha256` holds hashes of small files by name.
+
+    Raises `ModelError`: code `model_missing` when there is nothing, else
+    `model_damaged` with the file and what is wrong with it. The tensors aren't read.
+    """
+    try:
+        _check_folder(folder, sha256 or {})
+    except FileNotFoundError as error:
+        raise ModelError(f"no model in {folder}", code="model_missing") from error
+    except OSError as error:
+        name = Path(error.filename).name if isinstance(error.filename, str | Path) else folder.name
+        raise ModelError(f"{name} can't be read: {error.strerror or error}") from error
+
+
+def _check_folder(folder: Path, sha256: Mapping[str, str]) -> None:
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if not names:
+        raise ModelError(f"no model in {folder}", code="model_missing")
+
+    if WEIGHTS_FILE not in names and (others := sorted(names.intersection(OTHER_WEIGHTS))):
+        raise ModelError(f"{others[0]} can't be used: the weights must be one safetensors file, {WEIGHTS_FILE}")
+    for name in REQUIRED_FILES:
+        path = folder / name
+        if not path.is_file():
+            raise ModelError(f"{name} is missing")
+        if path.stat().st_size == 0:
+            raise ModelError(f"{name} is empty")
+
+    image_size, vocab_size = _check_config(_read_json(folder / CONFIG_FILE))
+    _check_preprocessor(_read_json(folder / PREPROCESSOR_FILE), image_size)
+    _read_json(folder / TOKENIZER_FILE)
+    for name in OPTIONAL_FILES:
+        if name in names:
+            _read_json(folder / name)
+    _check_vocab(folder / VOCAB_FILE, vocab_size)
+    for name, expected in sha256.items():
+        if hashlib.sha256(_read(folder / name)).hexdigest() != expected.lower():
+            raise ModelError(f"{name} isn't the published file (its SHA-256 differs)")
+    _check_safetensors(folder / WEIGHTS_FILE)
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+MAX_SETTINGS_BYTES = 16 << 20
+MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
+
+# Settings that must be whole numbers from 1 to the limit. The first number is what an absent field means:
+# transformers' BlipTextConfig and BlipVisionConfig leave fields at their defaults out of the file.
+_TEXT_SIZES = {
+    "vocab_size": (30524, 1_000_000),
+    "hidden_size": (768, 65_536),
+    "intermediate_size": (3072, 262_144),
+    "num_hidden_layers": (12, 256),
+    "num_attention_heads": (8, 1024),
+    "max_position_embeddings": (512, 1_000_000),
+}
+_VISION_SIZES = {
+    "hidden_size": (768, 65_536),
+    "intermediate_size": (3072, 262_144),
+    "num_hidden_layers": (12, 256),
+    "num_attention_heads": (12, 1024),
+    "image_size": (384, 8192),
+    "patch_size": (16, 8192),
+}
+_TEXT_IDS = {"bos_token_id": 30522, "eos_token_id": 2, "pad_token_id": 0, "sep_token_id": 102}
+
+
+def _read(path: Path, max_bytes: int = MAX_SETTINGS_BYTES) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ModelError(f"{path.name} is far too large")
+    return data
+
+
+def _parse_json(name: str, data: bytes) -> dict[str, Any]:
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors; hostile nesting ends in a RecursionError
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{name} is no valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{name} holds no JSON object")
+    return value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return _parse_json(path.name, _read(path))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _part(config: dict[str, Any], part: str) -> dict[str, Any]:
+    settings = config.get(part)
+    if not isinstance(settings, dict):
+        raise ModelError(f"{CONFIG_FILE}: {part} is missing")
+    return settings
+
+
+def _sizes(part: str, settings: dict[str, Any], limits: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for key, (default, limit) in limits.items():
+        value = settings.get(key, default)
+        if not _is_whole(value) or not 1 <= value <= limit:
+            raise ModelError(f"{CONFIG_FILE}: {part}.{key} must be a whole number from 1 to {limit}, not {value!r}")
+        sizes[key] = value
+    if sizes["hidden_size"] % sizes["num_attention_heads"]:
+        raise ModelError(
+            f"{CONFIG_FILE}: {part}.hidden_size {sizes['hidden_size']} isn't divisible by "
+            f"{sizes['num_attention_heads']} attention heads"
+        )
+    return sizes
+
+
+def _check_config(config: dict[str, Any]) -> tuple[int, int]:
+    """Returns (image_size in pixels, the text model's vocab_size)."""
+    if config.get("model_type") != "blip":
+        raise ModelError(f"{CONFIG_FILE}: model_type must be 'blip', not {config.get('model_type')!r}")
+    architectures = config.get("architectures")
+    if architectures and "BlipForConditionalGeneration" not in architectures:
+        raise ModelError(f"{CONFIG_FILE}: {architectures!r} describes no pictures (BlipForConditionalGeneration does)")
+
+    vision = _sizes("vision_config", _part(config, "vision_config"), _VISION_SIZES)
+    if vision["image_size"] % vision["patch_size"]:
+        raise ModelError(
+            f"{CONFIG_FILE}: vision_config.image_size {vision['image_size']} isn't divisible by "
+            f"patch_size {vision['patch_size']}"
+        )
+    settings = _part(config, "text_config")
+    text = _sizes("text_config", settings, _TEXT_SIZES)
+    for key, default in _TEXT_IDS.items():
+        value = settings.get(key, default)
+        if not _is_whole(value) or not 0 <= value < text["vocab_size"]:
+            raise ModelError(
+                f"{CONFIG_FILE}: text_config.{key} must be a token id below {text['vocab_size']}, not {value!r}"
+            )
+    return vision["image_size"], text["vocab_size"]
+
+
+def _check_preprocessor(settings: dict[str, Any], image_size: int) -> None:
+    size = settings.get("size", {"height": 384, "width": 384})
+    sides = (size.get("height"), size.get("width")) if isinstance(size, dict) else (size, size)
+    if sides != (image_size, image_size):
+        raise ModelError(
+            f"{PREPROCESSOR_FILE}: size {size!r} doesn't fit {CONFIG_FILE}'s image_size {image_size} (a square)"
+        )
+    for key in ("image_mean", "image_std"):
+        values = settings.get(key)
+        if values is None:
+            continue
+        triple = values if isinstance(values, list) and len(values) == 3 else [None]
+        if not all(isinstance(x, int | float) and math.isfinite(x) for x in triple):
+            raise ModelError(f"{PREPROCESSOR_FILE}: {key} must be three finite numbers, not {values!r}")
+        if key == "image_std" and min(values) <= 0:
+            raise ModelError(f"{PREPROCESSOR_FILE}: image_std must be above 0, not {values!r}")
+
+
+def _check_vocab(path: Path, vocab_size: int) -> None:
+    try:
+        text = _read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path.name} is no UTF-8 text: {error}") from error
+    # not splitlines: U+2028 and its kin are tokens, not line ends
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    if len(lines) > vocab_size:
+        raise ModelError(f"{path.name} has {len(lines)} lines, the model knows only {vocab_size} tokens")
+    missing = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"}.difference(lines)
+    if missing:
+        raise ModelError(f"{path.name} lacks {', '.join(sorted(missing))}")
+
+
+# ---------------------------------------------------------------------------------------------- safetensors
+
+_WEIGHT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+_BUFFER_BYTES = {"I64": 8, "I32": 4}  # position ids, in files older versions wrote
+
+
+def _check_safetensors(path: Path) -> None:
+    """The header (8 bytes of length, then JSON) is valid and its offsets fill the file exactly."""
+    name = path.name
+    with path.open("rb") as file:
+        file_bytes = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if file_bytes < 8 or not 2 <= length <= min(MAX_HEADER_BYTES, file_bytes - 8):
+            raise ModelError(f"{name} is cut off or no safetensors file")
+        header = _parse_json(f"{name}'s header", file.read(length))
+    header.pop("__metadata__", None)
+
+    spans = sorted(_tensor_span(name, key, entry) for key, entry in header.items())
+    if not any(entry["dtype"] in _WEIGHT_BYTES for entry in header.values()):
+        raise ModelError(f"{name} holds no weights")
+    end = 0
+    for begin, stop in spans:
+        if begin != end:
+            raise ModelError(f"{name}: the tensors overlap or leave gaps at byte {begin}")
+        end = stop
+    if file_bytes != 8 + length + end:
+        raise ModelError(f"{name} is cut off or too long: {file_bytes} bytes, its header tells {8 + length + end}")
+
+
+def _tensor_span(name: str, key: str, entry: object) -> tuple[int, int]:
+    """(begin, end) in bytes after the header, as many bytes as shape and dtype ask for."""
+    if not isinstance(entry, dict):
+        raise ModelError(f"{name}: {key!r} is no tensor")
+    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    item_bytes = {**_WEIGHT_BYTES, **_BUFFER_BYTES}.get(dtype) if isinstance(dtype, str) else None
+    if item_bytes is None:
+        raise ModelError(f"{name}: {key!r} is {dtype!r}; weights must be float32, float16 or bfloat16")
+    if not isinstance(shape, list) or not all(_is_whole(side) and side >= 0 for side in shape):
+        raise ModelError(f"{name}: {key!r} has the shape {shape!r}")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_whole, offsets)) or offsets[0] < 0:
+        raise ModelError(f"{name}: {key!r} has the offsets {offsets!r}")
+    begin, end = offsets
+    if end - begin != math.prod(shape) * item_bytes:
+        raise ModelError(f"{name}: {key!r} has {end - begin} bytes, its shape {shape} asks for another number")
+    return begin, end
