@@ -1,0 +1,507 @@
+"""The web app: `python blip_gradio.py`. A picture uploaded or pasted in the browser becomes a long description."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import contextlib
+import hashlib
+import html
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from abc import ABCMeta
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caption.admission import Gate
+from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
+from caption.guard import guard_lifespan, prepare_environment
+from caption.messages import message_zh
+from caption.options import MAX_SEED, DescribeOptions
+from caption.page import (
+    CSS,
+    DEMO_LINE,
+    DETAIL_CHOICES,
+    NOTES,
+    PAGE_REFUSALS,
+    STRATEGY_CHOICES,
+    TITLE,
+    model_title,
+    note_html,
+    page_js,
+    progress_html,
+    statistics,
+)
+from caption.registry import find_model
+from caption.startup import DEFAULT_DEADLINE_S, BackgroundDownload, addresses, build_parser, port_is_free, start_fault
+from caption.text import caption_stats
+from caption.types import Description, Progress
+
+prepare_environment()  # proxies and telemetry, before gradio reads the environment
+
+import gradio as gr  # noqa: E402
+
+if TYPE_CHECKING:
+    from caption.describe import Describer
+
+logger = logging.getLogger("blip_gradio")
+
+SHUTDOWN_S = 9.5  # for the work in hand; the process is gone 12 s after the signal
+POLL_S = 0.2  # how often a waiter tells its place: below 0.3 s, so that a closed page is noticed
+TELL_EVERY_S = 0.1  # progress more often than this is left out
+
+EXAMPLES = Path(__file__).resolve().parent / "caption" / "examples"
+PHOTOGRAPHS = {
+    "astronaut.png": "照片：宇航员", "chelsea.png": "照片：猫", "coffee.png": "照片：咖啡", "rocket.jpg": "照片：火箭",
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- one description
+
+
+def work(
+    describer: Describer,
+    gate: Gate,
+    deadline_s: float,
+    image: str | bytes,
+    options: DescribeOptions,
+    stopped: Callable[[], bool],
+) -> Generator[int | Progress | Description, None, None]:
+    """Wait at the gate, yielding the place in line, then yield what the describer tells; the `Description` comes last.
+
+    Yields at least every 0.3 s; closing it frees the model before the place at the gate is given up. Raises `CaptionError`:
+    besides the describer's own, `BusyError`, and `Cancelled` (code `cancelled` or `deadline`).
+    """
+    with gate.enter() as ticket:
+        end = time.monotonic() + deadline_s
+
+        def over() -> bool:
+            return stopped() or time.monotonic() > end
+
+        def cancelled() -> Cancelled:
+            return Cancelled("stopped") if stopped() else Cancelled(f"over {deadline_s} s", code="deadline")
+
+        while not ticket.wait(POLL_S):
+            if over():
+                raise cancelled()
+            yield ticket.place or 0
+        with contextlib.closing(describer.stream(image, options, over)) as steps:
+            told_text, told_at = "", 0.0
+            try:
+                for step in steps:
+                    if isinstance(step, Progress):
+                        if step.partial_text == told_text and time.monotonic() - told_at < TELL_EVERY_S:
+                            continue
+                        told_text, told_at = step.partial_text, time.monotonic()
+                    yield step
+            except Cancelled as error:
+                raise cancelled() from error
+
+
+class Runs:
+    """The stop flags of the runs of every page, so that one event can end another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flags: dict[str, set[threading.Event]] = {}
+
+    @contextlib.contextmanager
+    def flag(self, session: str) -> Iterator[threading.Event]:
+        """A flag that `stop(session)` sets; it is set at the end in any case, so that nothing goes on unseen."""
+        flag = threading.Event()
+        with self._lock:
+            self._flags.setdefault(session, set()).add(flag)
+        try:
+            yield flag
+        finally:
+            flag.set()
+            with self._lock:
+                self._flags[session].discard(flag)
+                if not self._flags[session]:
+                    del self._flags[session]
+
+    def stop(self, session: str | None = None) -> None:
+        """Stop the runs of one page, or all."""
+        with self._lock:
+            for one, flags in self._flags.items():
+                if session in (None, one):
+                    for flag in flags:
+                        flag.set()
+
+
+def original_file(component: gr.Image, payload: Any) -> str | bytes | None:
+    """The picture as it came, its path or the bytes of a data URL: `caption.image` decodes it, and every error is ours."""
+    if payload is None:
+        return None
+    if payload.url and payload.url.startswith("data:"):
+        try:
+            return base64.b64decode(payload.url.partition(",")[2], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise shown(ImageError("the data URL holds no base64")) from error
+    return payload.path
+
+
+# gr.Image that doesn't decode the file and write it anew; the page draws it as its base class. Gradio's metaclass would write
+# a .pyi file beside this one for every subclass, so its `__new__` is passed over; a patched instance is lost when Gradio makes
+# it again, as it does after an example was clicked.
+PictureInput = ABCMeta.__new__(
+    type(gr.Image),
+    "PictureInput",
+    (gr.Image,),
+    {"is_template": True, "preprocess": original_file, "__module__": __name__},
+)
+
+
+def shown(error: Exception) -> gr.Error:
+    """The toast for an error: Chinese, escaped, without its traceback in the log. What isn't ours is logged and named internal."""
+    if not isinstance(error, CaptionError):
+        logger.error("a description failed", exc_info=error)
+        error = CaptionError("internal")
+    return gr.Error(html.escape(message_zh(error)), print_exception=False)
+
+
+def next_seed(seeds: dict[str, int], image: str | bytes, settings: Sequence[object]) -> tuple[str, int]:
+    """The key of this picture with these settings, and its seed: 0, then one more for every text it already gave."""
+    try:
+        content = image if isinstance(image, bytes) else Path(image).read_bytes()
+    except OSError as error:
+        raise ImageError("the picture can't be read", code="no_image") from error
+    key = hashlib.sha256(repr(settings).encode() + content).hexdigest()
+    return key, (seeds[key] + 1) % (MAX_SEED + 1) if key in seeds else 0
+
+
+def options_from_api(detail_level: object, multi_round: object, strategy: object, seed: object) -> DescribeOptions:
+    """Check the endpoint's arguments. Raises `OptionsError`."""
+    if isinstance(seed, float) and seed.is_integer():  # JSON has one kind of number
+        seed = int(seed)
+    return DescribeOptions(detail=detail_level, multi_round=multi_round, strategy=strategy, seed=seed)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------- the page
+
+
+def banner_html(describer: Describer, download: BackgroundDownload | None = None) -> str:
+    """Which model speaks, which ones can't, how to get a better one, and how far its download is."""
+    title = html.escape(model_title(describer.name))
+    lines = [
+        f"当前模型：<b>{title}</b>（设备 {html.escape(describer.device)}，精度 {html.escape(describer.precision)}）"
+    ]
+    lines += [f"{html.escape(model_title(one.name))} 的文件已损坏，没有使用，请重新下载。" for one in describer.damaged]
+    status = download.status if download else None
+    if download and status and status.phase == "running":
+        percent = 100 * status.done_bytes // status.total_bytes if status.total_bytes else 0
+        megabytes = (
+            f"{status.done_bytes / 1e6:.0f}/{status.total_bytes / 1e6:.0f} MB" if status.total_bytes else "准备中"
+        )
+        lines.append(f"正在下载 {model_title(download.name)}：{percent}%（{megabytes}）")
+    elif download and status and status.phase == "done":
+        lines.append(f"{model_title(download.name)} 下载完成，请重启。")
+    else:
+        if download and status and status.phase == "failed":
+            reason = message_zh(CaptionError("download", code=status.code))
+            lines.append(f"{model_title(download.name)} 没有下载成功：{reason}")
+        if describer.name == "demo":
+            lines.append(
+                "要获得 BLIP-large：运行 <code>bash scripts/download_models.sh large</code>，"
+                "或用 <code>python blip_gradio.py --download large</code> 启动。"
+            )
+    return "<br>".join(lines)
+
+
+def example_pictures() -> list[tuple[str, str]]:
+    """(path, label) of the pictures that are there: drawn scenes first, then photographs."""
+    scenes = [(str(path), f"绘制的场景 {i}") for i, path in enumerate(sorted(EXAMPLES.glob("scene-*.png")), 1)]
+    return scenes + [
+        (str(EXAMPLES / name), label) for name, label in PHOTOGRAPHS.items() if (EXAMPLES / name).is_file()
+    ]
+
+
+def build_demo(
+    describer: Describer,
+    *,
+    gate: Gate | None = None,
+    deadline_s: float = DEFAULT_DEADLINE_S,
+    download: BackgroundDownload | None = None,
+    runs: Runs | None = None,
+) -> gr.Blocks:
+    """The page and the endpoint `/describe`; whatever describes goes through `gate`."""
+    gate = gate or Gate()
+    runs = runs or Runs()
+
+    def generate(
+        image: str | bytes | None,
+        detail: str,
+        multi_round: bool,
+        strategy: str,
+        seeds: dict[str, int],
+        request: gr.Request,
+    ) -> Iterator[dict[Any, Any]]:
+        """The page's button: progress, text and statistics as they grow."""
+        last_text = ""
+        with runs.flag(request.session_hash or "") as flag, contextlib.ExitStack() as closing:
+            try:
+                if image is None:
+                    raise ImageError("no image was given", code="no_image")
+                key, seed = next_seed(seeds, image, (detail, multi_round, strategy))
+                options = DescribeOptions(detail=detail, multi_round=multi_round, strategy=strategy, seed=seed)
+                steps = work(describer, gate, deadline_s, image, options, flag.is_set)
+                for step in closing.enter_context(contextlib.closing(steps)):
+                    if isinstance(step, Description):
+                        note = "" if step.failure is None else "后面的一轮没有成功，已保留之前的描述。"
+                        yield {
+                            text: step.text, stats: statistics(step.stats), seed_box: str(seed), seeds_state: {**seeds, key: seed},
+                            progress: note_html(note),
+                        }  # fmt: skip
+                        continue
+                    told: dict[Any, Any] = {progress: progress_html(step), stop: gr.update(interactive=True)}
+                    partial = step.partial_text if isinstance(step, Progress) else ""
+                    if partial and partial != last_text:
+                        told |= {text: partial, stats: statistics(caption_stats(partial)), seed_box: str(seed)}
+                        last_text = partial
+                    yield told
+            except Cancelled as error:
+                if error.code != "cancelled":
+                    raise shown(error) from error
+                yield {progress: note_html("已停止"), **({seeds_state: {**seeds, key: seed}} if last_text else {})}
+            except Exception as error:
+                raise shown(error) from error
+
+    def describe(
+        image: str | bytes | None,
+        detail_level: str,
+        multi_round: bool,
+        strategy: str,
+        seed: float,
+        request: gr.Request,
+    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Describe a picture. detail_level: high | medium | low; strategy: forced | plain; seed: 0 repeats exactly.
+
+        Gives (description, statistics, details); a client that streams sees the text so far before.
+        """
+        try:
+            if image is None:
+                raise ImageError("no image was given", code="no_image")
+            options = options_from_api(detail_level, multi_round, strategy, seed)
+            with (
+                runs.flag(request.session_hash or "") as flag,
+                contextlib.closing(work(describer, gate, deadline_s, image, options, flag.is_set)) as steps,
+            ):
+                for step in steps:
+                    if isinstance(step, Description):
+                        yield step.text, statistics(step.stats), step.to_dict()
+                    elif isinstance(step, Progress):
+                        yield (
+                            step.partial_text,
+                            statistics(caption_stats(step.partial_text)),
+                            {"fraction": step.fraction},
+                        )
+                    else:
+                        yield "", "", {"place": step}
+        except Exception as error:
+            raise shown(error) from error
+
+    def halt(request: gr.Request) -> None:
+        runs.stop(request.session_hash or "")
+
+    def refuse(code: str) -> None:
+        """A toast for what the page itself refused; the code comes from its script."""
+        if code in PAGE_REFUSALS:
+            raise gr.Error(PAGE_REFUSALS[code], print_exception=False)
+        known = code if code in ("too_large", "unsupported_format") else "image_invalid"
+        raise shown(ImageError("refused by the page", code=known))
+
+    def tell_download() -> tuple[str, gr.Timer]:
+        return banner_html(describer, download), gr.Timer(active=bool(download and not download.status.settled))
+
+    # uploads that nobody looks at any more are deleted after a day
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+        gr.Markdown(f"# 🖼️ {TITLE}")
+        banner = gr.HTML(banner_html(describer, download), elem_id="banner")
+        with gr.Row():
+            with gr.Column(min_width=320):
+                picture = PictureInput(
+                    label="上传图片", type="filepath", height=300, sources=["upload", "clipboard"], buttons=[],
+                    elem_id="picture",
+                )  # fmt: skip
+                with gr.Accordion("详细程度设置", open=True):
+                    detail = gr.Radio(
+                        DETAIL_CHOICES, value="high", label="详细程度", info="选择描述的详细程度", elem_id="detail"
+                    )
+                    multi_round = gr.Checkbox(True, label="启用多轮生成 (显著增加描述长度)", elem_id="multi-round")
+                    strategy = gr.Radio(STRATEGY_CHOICES, value="forced", label="策略", elem_id="strategy")
+                run = gr.Button("🚀 生成超详细描述", variant="primary", size="lg", elem_id="run")
+                stop = gr.Button("停止", variant="stop", interactive=False, elem_id="stop")
+                gr.Markdown(NOTES, elem_id="notes")
+            with gr.Column(min_width=320):
+                progress = gr.HTML(note_html(""), elem_id="progress")
+                gr.HTML(DEMO_LINE, elem_id="demo-line", visible=describer.name == "demo")
+                text = gr.Textbox(
+                    label="生成的超详细描述", lines=10, max_lines=20, placeholder="这里将显示非常详细的图片描述...", buttons=["copy"],
+                    interactive=False, elem_id="description",
+                )  # fmt: skip
+                with gr.Accordion("统计信息", open=True):
+                    stats = gr.Textbox(
+                        label="描述长度",
+                        placeholder="字符数和词数将在这里显示...",
+                        interactive=False,
+                        elem_id="statistics",
+                    )
+                    seed_box = gr.Textbox(
+                        label="随机种子", placeholder="再次生成会换下一个种子", interactive=False, elem_id="seed"
+                    )
+        if pictures := example_pictures():
+            gr.Examples(
+                [[path] for path, _ in pictures], inputs=[picture], label="示例图片", cache_examples=False, api_visibility="private",
+                elem_id="examples",
+            )  # fmt: skip
+        seeds_state = gr.State({})
+        timer = gr.Timer(1.0, active=False)
+
+        page_only: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+        pressed = run.click(
+            generate, [picture, detail, multi_round, strategy, seeds_state], [text, stats, seed_box, seeds_state, progress, stop],
+            **page_only,
+        )  # fmt: skip
+        pressed.then(lambda: gr.update(interactive=False), None, [stop], **page_only)
+        pressed.failure(lambda: note_html(""), None, [progress], **page_only)
+        stop.click(halt, None, None, **page_only)
+        code_box = gr.Textbox(visible=False)
+        gr.Button("拒绝", visible="hidden", elem_id="refuse").click(
+            refuse, [code_box], None, js="() => [window.blipRefusal]", **page_only
+        )
+        demo.load(tell_download, None, [banner, timer], **page_only)
+        timer.tick(tell_download, None, [banner, timer], **page_only)
+
+        gr.Button(visible=False).click(
+            describe,
+            [
+                picture, gr.Textbox("high", label="detail_level", visible=False), gr.Checkbox(True, label="multi_round", visible=False),
+                gr.Textbox("forced", label="strategy", visible=False), gr.Number(0, label="seed", visible=False),
+            ],
+            [gr.Textbox(label="description", visible=False), gr.Textbox(label="statistics", visible=False), gr.JSON(label="details", visible=False)],
+            api_name="describe", concurrency_limit=None,
+        )  # fmt: skip
+    return demo
+
+
+def launch(demo: gr.Blocks, *, host: str, port: int, allowed_hosts: Sequence[str] = ()) -> tuple[Any, str, str]:
+    """Serve the page without blocking; raises `OSError` when the port is used. Returns what `Blocks.launch` does."""
+    from caption.image import MAX_BYTES
+
+    fonts = ("ui-sans-serif", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
+    return demo.queue(default_concurrency_limit=None, api_open=False).launch(
+        server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, show_error=False, inbrowser=False,
+        footer_links=[], run_history=False, enable_monitoring=False, state_session_capacity=500, ssr_mode=False, mcp_server=False, pwa=False,
+        theme=gr.themes.Soft(font=fonts, font_mono=("ui-monospace", "Consolas", "monospace")), css=CSS,
+        js=page_js(MAX_BYTES, [label for _, label in example_pictures()]), app_kwargs={"lifespan": guard_lifespan(allowed_hosts=tuple(allowed_hosts))},
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- the command line
+
+
+def fail(sentence: str) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return 2
+
+
+def background_download(args: argparse.Namespace) -> BackgroundDownload | None:
+    """What to fetch beside the app: what was asked for, else BLIP-large when it would speak and isn't whole."""
+    if args.download:
+        return BackgroundDownload(args.download, wanted=True)
+    if args.demo or args.model != "auto":
+        return None
+    try:
+        find_model("large")
+    except ModelError:
+        return BackgroundDownload("large")
+    return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl+C. Exit code 2: it can't start, and standard error says why."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if args.demo and (args.download or args.model not in ("auto", "demo")):
+        return fail("--demo 只用演示模型，不能和 --download 或其他 --model 一起用。")
+    try:
+        if not port_is_free(args.host, args.port):
+            return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+    except OSError:
+        return fail(f"不能监听 {args.host!r}：它不是这台机器的地址。")
+
+    from caption.describe import load_describer
+
+    try:
+        describer = load_describer(
+            "demo" if args.demo else args.model, args.device, args.precision, threads=args.threads
+        )
+    except CaptionError as error:
+        return fail(start_fault(error, args))
+    with private_uploads():
+        return serve(describer, args)
+
+
+@contextlib.contextmanager
+def private_uploads() -> Iterator[None]:
+    """Uploads lie in a folder of this process that nobody else on the machine can read, and go with it.
+
+    `GRADIO_TEMP_DIR` names another place; what lies there stays.
+    """
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="blip-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["GRADIO_TEMP_DIR"]
+
+
+def serve(describer: Describer, args: argparse.Namespace) -> int:
+    """Serve the page until a signal ends it; returns the exit code."""
+    gate, runs, download = Gate(), Runs(), background_download(args)
+    demo = build_demo(describer, gate=gate, deadline_s=args.deadline_s, download=download, runs=runs)
+    try:
+        launch(demo, host=args.host, port=args.port, allowed_hosts=args.allowed_hosts)
+    except OSError:  # another program took the port meanwhile
+        return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+    except OptionsError:
+        return fail(f"--allowed-hosts 的值 {','.join(args.allowed_hosts)!r} 不是主机名的列表。")
+    ending = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: ending.set())
+    if download:
+        download.start()
+    print(f"地址：{' 或 '.join(addresses(args.host, args.port))}")
+    print(f"模型：{model_title(describer.name)}，设备：{describer.device}，精度：{describer.precision}", flush=True)
+    while not ending.wait(0.5):  # a wait without end can't be interrupted on Windows
+        pass
+    shut_down(demo, gate, runs, download)
+    return 0
+
+
+def shut_down(demo: gr.Blocks, gate: Gate, runs: Runs, download: BackgroundDownload | None) -> None:
+    """Let the work in hand end, stop what lasts longer, close the server: 12 s at most."""
+    gate.drain()
+    if download:
+        download.stop(0.5)
+    if not gate.wait_idle(SHUTDOWN_S - 0.5):
+        runs.stop()
+        gate.wait_idle(1.0)
+    # uvicorn waits for open pages; the process doesn't
+    closing = threading.Thread(target=demo.close, kwargs={"verbose": False}, daemon=True)
+    closing.start()
+    closing.join(1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""What the tests of the web app share: a describer that does as it is told, a served page, pictures of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from caption.admission import Gate
+from caption.errors import Cancelled
+from caption.image import load_image
+from caption.options import DescribeOptions
+from caption.text import caption_stats
+from caption.types import Description, Progress, StageTimes
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "caption" / "examples"
+STEPS = 4  # per round
+
+
+class FakeDescriber:
+    """Describes at once, or waits in the round `hold_at` until it is told to go on; raises `fault` when there is one."""
+
+    device, precision = "cpu", "float32"
+
+    def __init__(self, name: str = "demo", damaged: tuple[Any, ...] = ()) -> None:
+        self.name = name
+        self.damaged = damaged
+        self.hold_at: int | None = None
+        self.fault: Exception | None = None
+        self.active = 0
+        self.most_active = 0
+        self.options: list[DescribeOptions] = []
+        self.images: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def stream(
+        self, image: Any, options: DescribeOptions, stop: Callable[[], bool] | None = None
+    ) -> Iterator[Progress | Description]:
+        with self._lock:
+            self.active += 1
+            self.most_active = max(self.most_active, self.active)
+            self.options.append(options)
+            self.images.append(image if isinstance(image, bytes) else Path(image).read_bytes())
+        try:
+            load_image(image)
+            if self.fault is not None:
+                raise self.fault
+            yield Progress(0.0, "encoding")
+            text = ""
+            rounds = {"high": 3, "medium": 2, "low": 1}[options.detail] if options.multi_round else 1
+            for number in range(1, rounds + 1):
+                for step in range(1, STEPS + 1):
+                    while True:
+                        if stop is not None and stop():
+                            raise Cancelled("stopped")
+                        share = (number - 1 + step / STEPS) / rounds
+                        yield Progress(
+                            share, "prompts" if number == 1 else "enhancement", number, rounds, step, STEPS, text
+                        )
+                        if self.hold_at != number:
+                            break
+                        time.sleep(0.05)
+                text = self.text_of(number, options.seed)
+            yield Description(
+                text, (), (), caption_stats(text), StageTimes(), self.name, "cpu", "float32", options.seed,
+                options={"detail": options.detail, "strategy": options.strategy},
+            )  # fmt: skip
+        finally:
+            with self._lock:
+                self.active -= 1
+
+    @staticmethod
+    def text_of(rounds: int, seed: int) -> str:
+        """What it says after so many rounds."""
+        more = ", with a <b>red</b> ball" * (rounds - 1)
+        return f"A dog on a beach{more}, seed {seed}."
+
+
+@dataclass
+class Served:
+    """A running app and what stands behind it."""
+
+    port: int
+    describer: FakeDescriber
+    gate: Gate
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(describer: Any, *, gate: Gate | None = None, host: str = "127.0.0.1", **options: Any) -> Iterator[Served]:
+    """The app in this process, as `main` serves it."""
+    import blip_gradio
+
+    gate = gate or Gate()
+    demo = blip_gradio.build_demo(describer, gate=gate, **options)
+    port = free_port()
+    blip_gradio.launch(demo, host=host, port=port)
+    try:
+        yield Served(port, describer, gate)
+    finally:
+        demo.close(verbose=False)
+
+
+def until(holds: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+    """Wait until something holds; False when it doesn't in time."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def picture_bytes(colour: str = "red") -> bytes:
+    return encoded(Image.new("RGB", (64, 48), colour))
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """Error code -> a file that earns it."""
+    whole = (EXAMPLES / "chelsea.png").read_bytes()
+    header = bytearray(encoded(Image.new("L", (1, 1))))
+    header[16:24] = (10_000).to_bytes(4, "big") * 2  # a PNG that claims 100 megapixels, with the checksum to match
+    header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
+    files = {
+        "image_invalid": ("text.png", b"this is no picture at all\n" * 20),
+        "image_truncated": ("cut.png", whole[: len(whole) // 2]),
+        "too_many_pixels": ("bomb.png", bytes(header)),
+        "unsupported_format": ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
+    }
+    paths = {}
+    for code, (name, content) in files.items():
+        paths[code] = folder / name
+        paths[code].write_bytes(content)
+    return paths
