@@ -11,7 +11,7 @@ if ! command -v chromium >/dev/null && command -v apt-get >/dev/null; then
     as_root=()
     if [ "$(id -u)" != 0 ]; then as_root=(sudo -n); fi
     echo "正在安装 chromium（浏览器测试需要）……"
-    { "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq chromium fonts-noto-cjk; } >/dev/null ||
+    { "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq chromium fonts-noto-cjk fonts-noto-color-emoji; } >/dev/null ||
         echo "无法安装 chromium：浏览器测试将被跳过。" >&2
 fi
 

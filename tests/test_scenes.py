@@ -26,6 +26,7 @@ from scripts.demo_model.scenes import (
     SceneObject,
     draw,
     draw_with_masks,
+    random_collage,
     random_scene,
     related,
     view,
@@ -80,6 +81,21 @@ class TestScenes:
             assert len(mine) > 20, "every object is to be seen"
             near = (np.abs(mine - COLORS[thing.color]).max(axis=1) < 60).mean()
             assert near > 0.12, f"{thing.color} {thing.kind}"
+
+    def test_no_object_hides_the_sun_or_the_moon(self) -> None:
+        for seed in SEEDS:
+            scene = random_scene(seed)
+            for box in scene.weather_boxes:
+                for thing in scene.objects:
+                    wide = min(box[2], thing.box[2]) - max(box[0], thing.box[0])
+                    high = min(box[3], thing.box[3]) - max(box[1], thing.box[1])
+                    covered = max(0.0, wide) * max(0.0, high)
+                    assert covered <= 0.11 * (box[2] - box[0]) * (box[3] - box[1])
+
+    def test_collages_are_full_and_hold_no_unseen_pair(self) -> None:
+        collages = [random_collage(seed) for seed in range(50)]
+        assert sum(len(collage.objects) for collage in collages) / len(collages) > 6
+        assert not {(t.kind, t.color) for collage in collages for t in collage.objects} & UNSEEN_PAIRS
 
 
 class TestViews:

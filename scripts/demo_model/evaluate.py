@@ -2,6 +2,7 @@
 
     python -m scripts.demo_model.evaluate --scenes 500 --strategy plain
     python -m scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low
+    python -m scripts.demo_model.evaluate --scenes 100 --url http://127.0.0.1:29999    # a running app's endpoint
 
 Prints, over scenes whose seeds were never trained: how often the background and the main (largest) object are named right, how often
 the colour given to a named main object is the right one, the share of stated facts that are false (a run of words that can't be read
@@ -12,7 +13,12 @@ together.
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
 
 from caption import DescribeOptions, load_describer
 from caption.options import DETAILS, STRATEGIES
@@ -74,6 +80,28 @@ def report(outcomes: list[Outcome]) -> str:
     )
 
 
+def local_describer(model: str, precision: str, options: DescribeOptions) -> Callable[[Image.Image], str]:
+    """Describes with a model loaded here."""
+    describer = load_describer(model, device="cpu", precision=precision)
+    return lambda picture: describer.describe(picture, options).text
+
+
+def remote_describer(url: str, options: DescribeOptions) -> Callable[[Image.Image], str]:
+    """Describes through the endpoint `/describe` of a running app."""
+    from gradio_client import Client, handle_file
+
+    client = Client(url, verbose=False)
+
+    def describe(picture: Image.Image) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "scene.png"
+            picture.save(path)
+            arguments = (options.detail, options.multi_round, options.strategy, options.seed)
+            return client.predict(handle_file(path), *arguments, api_name="/describe")[0]
+
+    return describe
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure a model on held-out drawn scenes.")
     parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
@@ -81,24 +109,24 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--strategy", choices=STRATEGIES, default="plain")
     parser.add_argument("--detail", choices=DETAILS, default="high")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--url", help="ask the endpoint /describe of an app that runs there")
     parser.add_argument("--show", type=int, default=0, help="print the first N texts")
     return parser
 
 
 def main() -> None:
     args = build_parser().parse_args()
-    describer = load_describer(args.model, device="cpu", precision=args.precision)
     options = DescribeOptions(strategy=args.strategy, detail=args.detail)
+    local = not args.url
+    describe = local_describer(args.model, args.precision, options) if local else remote_describer(args.url, options)
     outcomes = []
     for number in range(args.scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)
-        text = describer.describe(draw(scene, PICTURE_SIDE), options).text
+        text = describe(draw(scene, PICTURE_SIDE))
         outcomes.append(judge(text, scene))
         if number < args.show:
             print(text)
-    print(
-        f"{describer.name} {describer.precision} {args.strategy}{'' if args.strategy == 'plain' else ' ' + args.detail}"
-    )
+    print(args.url or f"{args.model} {args.precision}", args.strategy, "" if args.strategy == "plain" else args.detail)
     print("all           ", report(outcomes))
     for title, unseen in (("trained pairs ", False), ("unseen pairs  ", True)):
         part = [outcome for outcome in outcomes if outcome.unseen_pair is unseen]

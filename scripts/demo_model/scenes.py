@@ -178,30 +178,51 @@ def random_scene(seed: int, *, pairs: str = "all") -> Scene:
         objects = _place_objects(rng, count, horizon, pairs)
         if objects is not None:
             break
-    weather, boxes = _random_weather(rng, background)
+    weather, boxes = _random_weather(rng, background, [thing.box for thing in objects])
     ordered = tuple(sorted(objects, key=lambda thing: thing.box[3]))
     return Scene(background, weather, ordered, horizon, boxes, rng.randrange(2**31))
 
 
-def _random_weather(rng: random.Random, background: str) -> tuple[str | None, tuple[Box, ...]]:
+def random_collage(seed: int) -> Scene:
+    """Up to 14 objects of trained pairs, of any size, anywhere: nothing to caption, much to learn kinds and colours from."""
+    rng = random.Random(f"collage-{seed}")
+    objects: list[SceneObject] = []
+    for _ in range(40):
+        side = rng.uniform(SMALL_SIDE[0], LARGE_SIDE[1])
+        x, y = rng.uniform(-side / 4, 1 - side * 3 / 4), rng.uniform(-side / 4, 1 - side * 3 / 4)
+        box = (x, y, x + side, y + side)
+        if len(objects) < 14 and all(_overlap(box, o.box) <= 0.15 * min(_area(box), _area(o.box)) for o in objects):
+            kind = rng.choice(KINDS)
+            color = rng.choice([c for c in COLORS if (kind, c) not in UNSEEN_PAIRS])
+            objects.append(SceneObject(kind, color, box, rng.random() < 0.5))
+    return Scene(rng.choice(BACKGROUNDS), None, tuple(objects), rng.uniform(0.3, 0.8), (), rng.randrange(2**31))
+
+
+def _random_weather(rng: random.Random, background: str, taken: list[Box]) -> tuple[str | None, tuple[Box, ...]]:
+    """A weather and where sun, moon or clouds are; none where the objects `taken` would hide them."""
     if background == "room":
         return None, ()
     weather = rng.choices(
         (None, "moon", "rain") if background == "night" else (None, "sun", "clouds", "rain", "snowfall"),
         (30, 50, 20) if background == "night" else (30, 25, 20, 15, 10),
     )[0]
-    if weather in ("sun", "moon"):
-        side = rng.uniform(0.11, 0.16)
-        x, y = rng.uniform(0.05, 0.95 - side), rng.uniform(0.03, 0.12)
-        return weather, ((x, y, x + side, y + side),)
-    if weather == "clouds":
-        boxes = []
-        for _ in range(rng.randint(2, 3)):
+    if weather not in ("sun", "moon", "clouds"):
+        return weather, ()
+    boxes: list[Box] = []
+    for _ in range(20):
+        if weather == "clouds":
             wide = rng.uniform(0.18, 0.3)
             x, y = rng.uniform(0.0, 1.0 - wide), rng.uniform(0.02, 0.15)
-            boxes.append((x, y, x + wide, y + wide * 0.5))
-        return weather, tuple(boxes)
-    return weather, ()
+            box = (x, y, x + wide, y + wide * 0.5)
+        else:
+            wide = rng.uniform(0.11, 0.16)
+            x, y = rng.uniform(0.05, 0.95 - wide), rng.uniform(0.03, 0.12)
+            box = (x, y, x + wide, y + wide)
+        if all(_overlap(box, other) <= 0.1 * _area(box) for other in taken):
+            boxes.append(box)
+        if len(boxes) == (2 if weather == "clouds" else 1):
+            return weather, tuple(boxes)
+    return (weather, tuple(boxes)) if boxes else (None, ())
 
 
 def _place_objects(rng: random.Random, count: int, horizon: float, pairs: str) -> list[SceneObject] | None:

@@ -3,8 +3,9 @@
     python -m scripts.demo_model.train --work /tmp/demo-training --out models/blip-demo-scenes
 
 Seeded, CPU-sized, and resumes from the newest checkpoint in `--work`. The vision tower first learns to tell, patch by patch, which object
-and colour is there (dense labels are free on drawn scenes, and teach a small ViT many times faster than captions do); then captions
-join in. The two label heads are thrown away: what is saved is a plain `BlipForConditionalGeneration` in float16.
+and colour is there, on collages full of objects: dense labels are free on drawings, and teach a small ViT many times faster than captions
+of mostly empty scenes do. Then captions of scenes join in. The two label heads are thrown away: what is saved is a plain
+`BlipForConditionalGeneration` in float16.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from torch import nn
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 
 from scripts.demo_model.captions import example, vocabulary_words
-from scripts.demo_model.scenes import COLORS, KINDS, Scene, draw_with_masks, random_scene, view
+from scripts.demo_model.scenes import COLORS, KINDS, Scene, draw_with_masks, random_collage, random_scene, view
 
 IMAGE_SIZE = 128
 PATCH = 16
+WIDTH = 192
 GRID = IMAGE_SIZE // PATCH
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_TOKENS = 96
+COLLAGE_SHARE = 0.4  # collages drawn, as a share of the scenes
 
 
 # ----------------------------------------------------------------------------------------------------------- pictures
@@ -52,7 +55,7 @@ def training_scene(seed: int) -> tuple[Scene, tuple[float, float, float, float] 
 
 
 def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """pixels (128, 128, 3) uint8, and labels (2, 8, 8) uint8: kind and colour of the object in each patch, 0 for none."""
+    """A scene, whole or cut: pixels (S, S, 3) uint8, and labels (2, G, G) uint8 as `patch_labels` gives them."""
     _, box, side = training_scene(seed)
     scene = random_scene(seed, pairs="trained")
     picture, owner = draw_with_masks(scene, side)
@@ -60,7 +63,22 @@ def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
         left, top, right, bottom = (round(v * side) for v in box)
         crop = (left, top, right, bottom)
         picture, owner = picture.crop(crop), owner.crop(crop)
-    pixels = np.asarray(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
+    return _small(picture), patch_labels(scene, owner)
+
+
+def collage_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A collage: pixels and labels as those of `training_picture`."""
+    scene = random_collage(seed)
+    picture, owner = draw_with_masks(scene, random.Random(seed).choice((160, 224)))
+    return _small(picture), patch_labels(scene, owner)
+
+
+def _small(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
+
+
+def patch_labels(scene: Scene, owner: Image.Image) -> np.ndarray:
+    """Kind and colour of the object in each patch, 0 for none: (2, G, G) uint8. `owner` as `draw_with_masks` gives it."""
     seen = np.asarray(owner.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST))
     cells = seen.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID, GRID, -1)
     labels = np.zeros((2, GRID, GRID), np.uint8)
@@ -72,30 +90,35 @@ def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
         most = np.maximum(most, share)
         labels[0][here] = KINDS.index(thing.kind) + 1
         labels[1][here] = colors.index(thing.color) + 1
-    return pixels, labels
+    return labels
 
 
-def _draw_span(span: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
-    made = [training_picture(seed) for seed in range(*span)]
-    return span[0], np.stack([p for p, _ in made]), np.stack([m for _, m in made])
+PICTURE_MAKERS = {"scenes": training_picture, "collages": collage_picture}
 
 
-def draw_pictures(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Memory maps of all pictures and labels, drawn on every core the first time."""
-    pixels_file, labels_file = folder / f"pixels-{count}.npy", folder / f"labels-{count}.npy"
+def _draw_span(job: tuple[str, int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+    name, first, end = job
+    made = [PICTURE_MAKERS[name](seed) for seed in range(first, end)]
+    return first, np.stack([p for p, _ in made]), np.stack([m for _, m in made])
+
+
+def draw_pictures(folder: Path, name: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Memory maps of all pictures and labels of that name, drawn on every core the first time."""
+    pixels_file, labels_file = folder / f"{name}-{count}-pixels.npy", folder / f"{name}-{count}-labels.npy"
     if not labels_file.exists():
         begun = time.monotonic()
-        pixels = np.lib.format.open_memmap(folder / "drawing.npy", "w+", np.uint8, (count, IMAGE_SIZE, IMAGE_SIZE, 3))
+        unfinished = folder / f"{name}-drawing.npy"
+        pixels = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (count, IMAGE_SIZE, IMAGE_SIZE, 3))
         labels = np.zeros((count, 2, GRID, GRID), np.uint8)
-        spans = [(start, min(start + 250, count)) for start in range(0, count, 250)]
+        jobs = [(name, start, min(start + 250, count)) for start in range(0, count, 250)]
         with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-            for start, some, marks in pool.imap_unordered(_draw_span, spans):
+            for start, some, marks in pool.imap_unordered(_draw_span, jobs):
                 pixels[start : start + len(some)] = some
                 labels[start : start + len(some)] = marks
         pixels.flush()
-        (folder / "drawing.npy").rename(pixels_file)
+        unfinished.rename(pixels_file)
         np.save(labels_file, labels)
-        print(f"drew {count} pictures in {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"drew {count} {name} in {time.monotonic() - begun:.0f} s", flush=True)
     return np.load(pixels_file, mmap_mode="r"), np.load(labels_file)
 
 
@@ -120,16 +143,17 @@ def write_layout(folder: Path) -> BlipConfig:
     config = BlipConfig(
         text_config={
             "vocab_size": pieces + 2, "bos_token_id": pieces, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0,
-            "hidden_size": 192, "encoder_hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 4,
+            "hidden_size": WIDTH, "encoder_hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 4,
             "num_attention_heads": 3, "max_position_embeddings": 512, "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0, "is_decoder": True, "projection_dim": 192,
+            "attention_probs_dropout_prob": 0.0, "is_decoder": True, "projection_dim": WIDTH,
         },
         vision_config={
-            "hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 3,
-            "image_size": IMAGE_SIZE, "patch_size": PATCH, "projection_dim": 192,
+            "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 6, "num_attention_heads": 3,
+            "image_size": IMAGE_SIZE, "patch_size": PATCH, "projection_dim": WIDTH,
+            "initializer_range": 0.02,  # the library's default is 1e-10: weights of nothing, which learn next to nothing
         },
-        projection_dim=192,
-        image_text_hidden_size=192,
+        projection_dim=WIDTH,
+        image_text_hidden_size=WIDTH,
     )  # fmt: skip
     special = {
         "cls_token": "[CLS]",
@@ -169,11 +193,14 @@ class Learner(nn.Module):
         self.color_head = nn.Linear(width, len(COLORS) + 1)
 
     def patch_loss(self, image_embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """`image_embeds` (B, 1 + 64, D); `labels` (B, 2, 8, 8)."""
-        patches = image_embeds[:, 1:]
+        """`image_embeds` (B, 1 + G², D); `labels` (B, 2, G, G). Patches with an object weigh as much as all the empty ones."""
+        patches = image_embeds[:, 1:].flatten(0, 1)
+        kinds, colors = labels[:, 0].flatten(), labels[:, 1].flatten()
+        taken = kinds > 0
         loss = torch.zeros(())
-        for head, marks in ((self.kind_head, labels[:, 0]), (self.color_head, labels[:, 1])):
-            loss = loss + nn.functional.cross_entropy(head(patches).flatten(0, 1), marks.flatten())
+        for head, marks in ((self.kind_head, kinds), (self.color_head, colors)):
+            each = nn.functional.cross_entropy(head(patches), marks, reduction="none")
+            loss = loss + 0.8 * each[taken].mean() + 0.2 * each[~taken].mean()
         return loss
 
     def caption_loss(self, image_embeds: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -187,25 +214,24 @@ class Learner(nn.Module):
 class Batches:
     """Batches by step number: the same step gives the same batch, so that a resumed run goes on exactly."""
 
-    def __init__(
-        self, folder: Path, pictures: int, tokenizer: BertTokenizer, start_id: int, size: int, seed: int
-    ) -> None:
-        self.pixels, self.labels = draw_pictures(folder, pictures)
+    def __init__(self, tokenizer: BertTokenizer, start_id: int, size: int, seed: int) -> None:
         self.tokenizer, self.start_id, self.size, self.seed = tokenizer, start_id, size, seed
         self.mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
         self.std = torch.tensor(STD).view(1, 3, 1, 1) * 255
 
-    def images(self, step: int) -> tuple[list[int], torch.Tensor, torch.Tensor]:
-        order = np.random.default_rng((self.seed, step * self.size // len(self.pixels))).permutation(len(self.pixels))
-        at = step * self.size % len(self.pixels)
-        seeds = sorted(int(i) for i in np.take(order, range(at, at + self.size), mode="wrap"))
-        pixel_values = torch.from_numpy(self.pixels[seeds]).permute(0, 3, 1, 2).float()
+    def images(self, step: int, pixels: np.ndarray, labels: np.ndarray) -> tuple[list[int], torch.Tensor, torch.Tensor]:
+        """(indices of the pictures, pixel_values (B, 3, S, S), labels (B, 2, G, G))."""
+        count = len(pixels)
+        order = np.random.default_rng((self.seed, step * self.size // count)).permutation(count)
+        at = step * self.size % count
+        chosen = sorted(int(i) for i in np.take(order, range(at, at + self.size), mode="wrap"))
+        pixel_values = torch.from_numpy(pixels[chosen]).permute(0, 3, 1, 2).float()
         pixel_values = (pixel_values - self.mean) / self.std
         # brightness and contrast of the whole picture, so that a colour isn't one exact value
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        gain = 1 + 0.1 * torch.randn(len(seeds), 1, 1, 1, generator=generator)
-        shift = 0.1 * torch.randn(len(seeds), 1, 1, 1, generator=generator)
-        return seeds, pixel_values * gain + shift, torch.from_numpy(self.labels[seeds]).long()
+        gain = 1 + 0.1 * torch.randn(len(chosen), 1, 1, 1, generator=generator)
+        shift = 0.1 * torch.randn(len(chosen), 1, 1, 1, generator=generator)
+        return chosen, pixel_values * gain + shift, torch.from_numpy(labels[chosen]).long()
 
     def texts(self, step: int, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         rng = random.Random(self.seed * 1_000_003 + step)
@@ -260,7 +286,9 @@ def train(
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98)
     )
-    batches = Batches(work, pictures, tokenizer, config.text_config.bos_token_id, batch, seed)
+    batches = Batches(tokenizer, config.text_config.bos_token_id, batch, seed)
+    collages = draw_pictures(work, "collages", max(batch, int(pictures * COLLAGE_SHARE)))
+    scenes = draw_pictures(work, "scenes", pictures)
     checkpoint = work / "checkpoint.pt"
     start, spent = 0, 0.0
     if checkpoint.exists():
@@ -275,13 +303,14 @@ def train(
     for step in range(start, steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, peak)
-        seeds, pixel_values, labels = batches.images(step)
+        captioned = step >= vision_steps
+        seeds, pixel_values, labels = batches.images(step, *(scenes if captioned else collages))
         image_embeds = learner.blip.vision_model(pixel_values).last_hidden_state
         patch_loss = learner.patch_loss(image_embeds, labels)
         loss = patch_loss
-        if step >= vision_steps:
+        if captioned:
             caption_loss = learner.caption_loss(image_embeds, *batches.texts(step, seeds))
-            loss = caption_loss + 0.5 * patch_loss
+            loss = caption_loss + 0.3 * patch_loss
             marks["caption"] = 0.98 * marks.get("caption", caption_loss.item()) + 0.02 * caption_loss.item()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -291,6 +320,12 @@ def train(
         done = step + 1
         if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
+            with torch.no_grad():
+                taken = labels[:, 0].flatten() > 0
+                right = (
+                    learner.kind_head(image_embeds[:, 1:]).argmax(-1).flatten()[taken] == labels[:, 0].flatten()[taken]
+                )
+                marks["kinds"] = right.float().mean().item()
             words = "  ".join(f"{name} {value:.4f}" for name, value in marks.items())
             print(f"step {done}/{steps}  {words}  {pace:.2f} s/step", flush=True)
         if done % 250 == 0 or done == steps:
@@ -312,9 +347,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train the demo captioner on drawn scenes.")
     parser.add_argument("--work", type=Path, required=True, help="drawn pictures and the checkpoint (3 GB)")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--vision-steps", type=int, default=1000, help="steps before captions join in")
-    parser.add_argument("--pictures", type=int, default=60_000)
+    parser.add_argument("--steps", type=int, default=3200)
+    parser.add_argument("--vision-steps", type=int, default=600, help="steps on collages before captions join in")
+    parser.add_argument("--pictures", type=int, default=32_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--peak", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)
