@@ -1,30 +1,28 @@
-"""From image features and prompts to token ids: the door behind which captions are generated.
+"""From image features and prompts to token ids: greedy, beam search and sampling, all prompts of a call in one batch.
 
-transformers' `generate` does the choosing, over embeddings that were encoded once. It can't take prompts of unequal length in one
-call (it drops the last column of every row, and positions don't follow the padding), so prompts are grouped by length.
+Search follows transformers' `generate` token for token (its `_beam_search`, `_sample`); see tests/test_decoding.py.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from torch import Tensor
 
-from caption.background import in_background
 from caption.errors import Cancelled, OptionsError
+from caption.filters import filtered
 from caption.model import BlipModel, ImageFeatures, memory_errors
+from caption.network import Cache
 from caption.options import DecodingOptions
 
-# transformers draws from torch's global generator: one sampler at a time, or a seed would not repeat.
-_GLOBAL_RANDOMNESS = threading.Lock()
+IMPOSSIBLE = -1e9  # the score of what hasn't been found; transformers' value, part of its arithmetic
 
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of one `decode`: `done` steps of `at_most`, over all its prompts."""
+    """Progress of one `decode`: `done` steps of `at_most`."""
 
     done: int
     at_most: int
@@ -51,39 +49,24 @@ def decode(
     options: DecodingOptions,
     *,
     image_index: Sequence[int] | None = None,
+    sample_keys: Sequence[int] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Generator[Step, None, list[list[DecodedSequence]]]:
     """Continue every prompt; yield a `Step` after each decoding step and return, per prompt, `num_return_sequences` captions, best first.
 
-    `prompt_ids`: per prompt the ids the decoder starts from, start token first, no end token. `image_index`: which picture of
-    `features` each prompt belongs to (default: all to the first). `stop` is asked at every step: true raises `Cancelled`.
-    Raises `OptionsError` (`bad_param`, `prompt_too_long`) before anything is computed, `ModelError` (`out_of_memory`).
+    `prompt_ids`: per prompt the ids the decoder starts from, start token first, no end token. `image_index`: which picture of `features` each
+    prompt belongs to (default: all to the first). `sample_keys`: what, with `options.seed`, a prompt's random numbers hang on (default: its
+    place among the prompts of its picture), so that a prompt draws the same whatever else is in the batch. `stop` is asked at every step:
+    true raises `Cancelled`. Raises `OptionsError` (`bad_param`, `prompt_too_long`) before anything is computed, `ModelError` (`out_of_memory`).
     """
     owners = list(image_index) if image_index is not None else [0] * len(prompt_ids)
     if len(owners) != len(prompt_ids) or any(not 0 <= owner < len(features) for owner in owners):
         raise OptionsError("image_index must name one of the pictures for every prompt", name="image_index")
-    lengths = sorted({len(ids) for ids in prompt_ids})
-    room = {length: _room(length, options, model.max_positions) for length in lengths}
-    at_most = sum(room.values())
-    results: list[list[DecodedSequence]] = [[] for _ in prompt_ids]
-    done = 0
-    for length in lengths:
-        members = [index for index, ids in enumerate(prompt_ids) if len(ids) == length]
-        rows = torch.tensor([list(prompt_ids[index]) for index in members], device=model.device)  # (P, L)
-        embeds = features.image_embeds[[owners[index] for index in members]]  # (P, N, D)
-        steps = 0
-        group = _generate_group(model, embeds, rows, options, room[length], stop)
-        while True:
-            try:
-                steps = next(group) or steps
-            except StopIteration as finished:
-                for index, sequences in zip(members, finished.value, strict=True):
-                    results[index] = sequences
-                break
-            yield Step(done + steps, at_most)
-        done += room[length]
-        yield Step(done, at_most)
-    return results
+    keys = list(sample_keys) if sample_keys is not None else [owners[:i].count(owner) for i, owner in enumerate(owners)]
+    if len(keys) != len(prompt_ids):
+        raise OptionsError("sample_keys must have one key for every prompt", name="sample_keys")
+    rooms = [_room(len(ids), options, model.max_positions) for ids in prompt_ids]
+    return _run(model, features, [list(ids) for ids in prompt_ids], options, owners, keys, rooms, stop)
 
 
 def generate(
@@ -93,10 +76,11 @@ def generate(
     options: DecodingOptions,
     *,
     image_index: Sequence[int] | None = None,
+    sample_keys: Sequence[int] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[list[DecodedSequence]]:
     """`decode`, without looking at the steps."""
-    steps = decode(model, features, prompt_ids, options, image_index=image_index, stop=stop)
+    steps = decode(model, features, prompt_ids, options, image_index=image_index, sample_keys=sample_keys, stop=stop)
     while True:
         try:
             next(steps)
@@ -104,19 +88,14 @@ def generate(
             return finished.value
 
 
-def room_for(prompt_length: int, options: DecodingOptions, max_positions: int) -> int:
-    """New tokens that fit after a prompt of that many ids (start token included); 0 or less when none do."""
-    limit = options.max_length if options.max_new_tokens is None else prompt_length + options.max_new_tokens
-    return min(limit, max_positions) - prompt_length
-
-
 def _room(prompt_length: int, options: DecodingOptions, max_positions: int) -> int:
+    """New tokens that fit behind a prompt."""
     if prompt_length < 1:
         raise OptionsError("a prompt needs at least the start token", name="prompt_ids")
     limit = options.max_length if options.max_new_tokens is None else prompt_length + options.max_new_tokens
     if limit > max_positions:
         raise OptionsError(f"{limit} tokens don't fit the model's {max_positions} positions", code="prompt_too_long")
-    room = room_for(prompt_length, options, max_positions)
+    room = limit - prompt_length
     if room < 1:
         raise OptionsError(f"a prompt of {prompt_length} tokens leaves no room within {limit}", code="prompt_too_long")
     if options.min_new_tokens > room:
@@ -124,95 +103,265 @@ def _room(prompt_length: int, options: DecodingOptions, max_positions: int) -> i
     return room
 
 
-class _StepWatch(StoppingCriteria):
-    """Told after every step by `generate`: reports it, and ends the call by raising when asked to stop."""
-
-    def __init__(self, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
-        self.report, self.stop, self.steps = report, stop, 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor | None, **kwargs: object) -> torch.Tensor:
-        if self.stop():
-            raise Cancelled("stopped while decoding")
-        self.steps += 1
-        self.report(self.steps)
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
-
-
-def _generate_group(
+def _run(
     model: BlipModel,
-    embeds: torch.Tensor,
-    rows: torch.Tensor,
+    features: ImageFeatures,
+    prompt_ids: list[list[int]],
     options: DecodingOptions,
-    room: int,
+    owners: list[int],
+    keys: list[int],
+    rooms: list[int],
     stop: Callable[[], bool] | None,
-) -> Generator[int | None, None, list[list[DecodedSequence]]]:
-    """Prompts of one length: `rows` (P, L), `embeds` (P, N, D). Yields the number of steps done."""
-
-    def work(report: Callable[[int], None], closed: Callable[[], bool]) -> list[list[DecodedSequence]]:
-        watch = _StepWatch(report, lambda: closed() or (stop is not None and stop()))
+) -> Generator[Step, None, list[list[DecodedSequence]]]:
+    if not prompt_ids:
+        return []
+    search: _Search = (_BeamSearch if options.num_beams > 1 else _Chains)(model, prompt_ids, options, keys, rooms)
+    at_most = max(rooms)
+    with torch.inference_mode(), memory_errors():
+        image_keys = model.decoder.image_keys(features.image_embeds)
+        cache = Cache([len(ids) for ids in prompt_ids], search.rows, at_most, image_keys, owners)
+        logits = model.decoder.prefill(_padded(prompt_ids, model.device), cache)  # (P, V)
+        logits = logits[:, None].expand(-1, search.rows, -1)  # every row of a prompt starts alike
+    for step in range(at_most):
+        if stop is not None and stop():
+            raise Cancelled("stopped while decoding")
+        # inference mode belongs to the thread: it must not stay on while the caller has the floor
         with torch.inference_mode(), memory_errors():
-            return _call_generate(model, embeds, rows, options, room, watch)
+            parents, ids = search.choose(logits.float())
+            going_on = search.unfinished()
+            if len(going_on) < len(search.prompts):
+                search.keep(going_on)
+                parents, ids = parents[going_on], ids[going_on]
+                owners = [owners[p] for p in going_on.tolist()]
+                if owners:
+                    cache.keep(going_on, owners)
+            if owners and step + 1 < at_most:
+                cache.choose(parents)
+                logits = model.decoder.advance(ids, cache)
+        yield Step(step + 1, at_most)
+        if not owners:
+            break
+    return search.results()
 
-    return in_background(work)
+
+def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
-def _call_generate(
-    model: BlipModel, embeds: torch.Tensor, rows: torch.Tensor, options: DecodingOptions, room: int, watch: _StepWatch
-) -> list[list[DecodedSequence]]:
-    text = model.network.config.text_config
-    settings = GenerationConfig(
-        max_new_tokens=room,
-        min_new_tokens=options.min_new_tokens or None,
-        num_beams=options.num_beams,
-        num_return_sequences=options.num_return_sequences,
-        do_sample=options.do_sample,
-        repetition_penalty=options.repetition_penalty,
-        no_repeat_ngram_size=options.no_repeat_ngram_size,
-        length_penalty=options.length_penalty,
-        early_stopping=options.early_stopping,
-        bos_token_id=text.bos_token_id,
-        eos_token_id=text.sep_token_id,
-        pad_token_id=text.pad_token_id,
-        output_scores=True,
-        return_dict_in_generate=True,
-        **(
-            {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
-            if options.do_sample
-            else {}
-        ),
-    )
-    with _GLOBAL_RANDOMNESS, torch.random.fork_rng(devices=[model.device] if model.device.type != "cpu" else []):
-        torch.manual_seed(options.seed)
-        output = model.network.text_decoder.generate(
-            input_ids=rows,
-            generation_config=settings,
-            attention_mask=torch.ones_like(rows),
-            encoder_hidden_states=embeds,
-            encoder_attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device),
-            stopping_criteria=StoppingCriteriaList([watch]),
+class _Search:
+    """What all ways of choosing share: P prompts with n rows each, their tokens so far, and what is finished.
+
+    `tokens` (P, n, L + t) is filled with -1 on the left; `logprobs` (P, n) sums the unfiltered log-probabilities.
+    """
+
+    rows: int
+
+    def __init__(
+        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+    ) -> None:
+        self.options, self.end_id, self.device = options, model.end_id, model.device
+        count, longest = len(prompt_ids), max(map(len, prompt_ids))
+        self.prompts = list(range(count))
+        self.width = longest
+        self.room = torch.tensor(rooms, device=self.device)  # (P,)
+        filled = [[-1] * (longest - len(ids)) + ids for ids in prompt_ids]
+        self.tokens = torch.tensor(filled, device=self.device)[:, None].repeat(1, self.rows, 1)
+        self.logprobs = torch.zeros(count, self.rows, device=self.device)
+        self.random = [_generator(options.seed, key) for key in keys] if options.do_sample else []
+        self.new_tokens = 0
+        self.found: list[list[DecodedSequence]] = [[] for _ in prompt_ids]
+
+    def results(self) -> list[list[DecodedSequence]]:
+        return self.found
+
+    def _race(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Gumbel noise on (P, n, V) log-probabilities, so that the best of them are draws: (P, n, K) and their ids.
+
+        K is what `top_k` left, else V: nobody needs noise for what can't come.
+        """
+        ids = torch.arange(scores.shape[-1], device=scores.device).expand_as(scores)
+        if self.options.top_k:
+            scores, ids = scores.topk(min(scores.shape[-1], max(2, self.options.top_k)))
+        # drawn on the CPU: the same numbers on every device
+        drawn = [torch.empty(scores.shape[1:]).exponential_(generator=generator) for generator in self.random]
+        return scores - torch.stack(drawn).to(scores.device).log(), ids
+
+    def keep(self, prompts: Tensor) -> None:
+        chosen = prompts.tolist()
+        self.prompts = [self.prompts[p] for p in chosen]
+        self.random = [self.random[p] for p in chosen] if self.random else []
+        self.room, self.tokens, self.logprobs = self.room[prompts], self.tokens[prompts], self.logprobs[prompts]
+
+    def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the next token of every row from `logits` (P, n, V); return the rows' parents and new ids, (P, n) each."""
+        raise NotImplementedError
+
+    def unfinished(self) -> Tensor:
+        """Indices of the prompts that go on, (P',); those that don't have their `found`."""
+        raise NotImplementedError
+
+    def _sequence(self, tokens: list[int], logprob: float, score: float | None) -> DecodedSequence:
+        average = logprob / max(1, len(tokens))
+        ids = tuple(tokens[:-1] if tokens[-1:] == [self.end_id] else tokens)
+        return DecodedSequence(ids, logprob, average, average if score is None else score)
+
+
+def _generator(seed: int, key: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * 0x9E3779B1 + key * 0x85EBCA77 + 0x27D4EB2F) % 2**63)
+
+
+class _Chains(_Search):
+    """Greedy and plain sampling: every row goes its own way."""
+
+    def __init__(
+        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+    ) -> None:
+        self.rows = options.num_return_sequences
+        super().__init__(model, prompt_ids, options, keys, rooms)
+        self.ended = torch.zeros(len(prompt_ids), self.rows, dtype=torch.bool, device=self.device)
+
+    def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        count, rows, _ = logits.shape
+        scores = filtered(
+            logits.reshape(count * rows, -1),
+            self.tokens.flatten(0, 1),
+            self.options,
+            end_id=self.end_id,
+            new_tokens=self.new_tokens,
+        ).view_as(logits)
+        if self.options.do_sample:
+            race, candidates = self._race(scores)
+            ids = candidates.gather(2, race.argmax(-1, keepdim=True))[:, :, 0]  # (P, n)
+        else:
+            ids = scores.argmax(-1)
+        ids = torch.where(self.ended, self.end_id, ids)
+        chosen = logits.log_softmax(-1).gather(2, ids[:, :, None])[:, :, 0]
+        self.logprobs = self.logprobs + torch.where(self.ended, 0.0, chosen)
+        self.tokens = torch.cat([self.tokens, ids[:, :, None]], -1)
+        self.ended = self.ended | (ids == self.end_id)
+        self.new_tokens += 1
+        return torch.arange(rows, device=ids.device).expand(count, -1), ids
+
+    def unfinished(self) -> Tensor:
+        over = self.ended.all(1) | (self.new_tokens >= self.room)
+        for p in over.nonzero()[:, 0].tolist():
+            new = self.tokens[p, :, self.width :].tolist()
+            cut = [row[: row.index(self.end_id) + 1] if self.end_id in row else row for row in new]
+            self.found[self.prompts[p]] = [
+                self._sequence(row, logprob, None) for row, logprob in zip(cut, self.logprobs[p].tolist(), strict=True)
+            ]
+        return (~over).nonzero()[:, 0]
+
+    def keep(self, prompts: Tensor) -> None:
+        super().keep(prompts)
+        self.ended = self.ended[prompts]
+
+
+class _BeamSearch(_Search):
+    """Beam search and beam sampling, as transformers' `_beam_search` does them for each prompt alone."""
+
+    def __init__(
+        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+    ) -> None:
+        self.rows = options.num_beams
+        super().__init__(model, prompt_ids, options, keys, rooms)
+        count = len(prompt_ids)
+        self.scores = torch.zeros(count, self.rows, device=self.device)
+        self.scores[:, 1:] = IMPOSSIBLE  # all rows are alike at first: only one of them may choose
+        # the best finished captions, with how many new tokens they have
+        self.best_scores = torch.full((count, self.rows), IMPOSSIBLE, device=self.device)
+        self.best_tokens = torch.full((count, self.rows, int(self.room.max())), -1, device=self.device)
+        self.best_logprobs = torch.zeros(count, self.rows, device=self.device)
+        self.best_is_real = torch.zeros(count, self.rows, dtype=torch.bool, device=self.device)
+        self.may_improve = torch.ones(count, dtype=torch.bool, device=self.device)
+        self.all_hit = torch.zeros(count, dtype=torch.bool, device=self.device)
+
+    def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        options = self.options
+        count, rows, vocabulary = logits.shape
+        raw = logits.log_softmax(-1)
+        scores = filtered(
+            raw.reshape(count * rows, -1),
+            self.tokens.flatten(0, 1),
+            options,
+            end_id=self.end_id,
+            new_tokens=self.new_tokens,
+        ).view_as(raw)
+        total = (scores + self.scores[:, :, None]).flatten(1)  # (P, n·V)
+        if options.do_sample:
+            # the 2n first of a Gumbel race are 2n draws without replacement (Kool et al. 2019)
+            race, candidates = self._race(total.view_as(raw))
+            first = race.flatten(1).topk(2 * rows).indices  # (P, 2n)
+            picked = first // race.shape[2] * vocabulary + candidates.flatten(1).gather(1, first)
+            top = total.gather(1, picked)
+        else:
+            top, picked = total.topk(2 * rows)  # (P, 2n)
+        parents, ids = picked // vocabulary, picked % vocabulary
+        logprobs = self.logprobs.gather(1, parents) + raw.flatten(1).gather(1, picked)
+        tokens = torch.cat([_rows(self.tokens, parents), ids[:, :, None]], -1)  # (P, 2n, L + t + 1)
+        self.new_tokens += 1
+        hits = (ids == self.end_id) | (self.new_tokens >= self.room)[:, None]
+        self._finish(top, tokens, logprobs, hits)
+        # the best that go on
+        open_scores = top + hits * IMPOSSIBLE
+        self.scores, going = open_scores.topk(rows)
+        self.tokens, self.logprobs = _rows(tokens, going), logprobs.gather(1, going)
+        self._look_ahead(hits)
+        return parents.gather(1, going), ids.gather(1, going)
+
+    def _finish(self, top: Tensor, tokens: Tensor, logprobs: Tensor, hits: Tensor) -> None:
+        """Merge what just ended among the first n candidates into the best finished ones."""
+        first = torch.arange(top.shape[1], device=top.device) < self.rows
+        ended = hits & first
+        full = self.best_is_real.all(1) & (self.options.early_stopping is True)
+        scores = top / self.new_tokens**self.options.length_penalty
+        scores = scores + (full | ~self.may_improve)[:, None] * IMPOSSIBLE + ~ended * IMPOSSIBLE
+        new = tokens[:, :, self.width :]
+        padded = torch.nn.functional.pad(new, (0, self.best_tokens.shape[2] - new.shape[2]), value=-1)
+        merged = torch.cat([self.best_scores, scores], 1)
+        self.best_scores, best = merged.topk(self.rows)
+        self.best_tokens = _rows(torch.cat([self.best_tokens, padded], 1), best)
+        self.best_logprobs = torch.cat([self.best_logprobs, logprobs], 1).gather(1, best)
+        self.best_is_real = torch.cat([self.best_is_real, ended], 1).gather(1, best)
+
+    def _look_ahead(self, hits: Tensor) -> None:
+        """Whether a prompt's open captions could still beat its finished ones, by transformers' rule of thumb."""
+        options = self.options
+        if options.early_stopping == "never" and options.length_penalty > 0:
+            length = self.room.float()
+        else:
+            length = torch.full_like(self.room, self.new_tokens, dtype=torch.float32)
+        possible = self.scores[:, 0] / length**options.length_penalty
+        worst = torch.where(self.best_is_real, self.best_scores.min(1, keepdim=True).values, IMPOSSIBLE)  # (P, n)
+        self.may_improve = self.may_improve & (possible[:, None] > worst).any(1)
+        self.all_hit = hits.all(1)
+
+    def unfinished(self) -> Tensor:
+        over = ~self.may_improve | self.all_hit
+        if self.options.early_stopping is True:
+            over = over | self.best_is_real.all(1)
+        for p in over.nonzero()[:, 0].tolist():
+            best = zip(
+                self.best_tokens[p].tolist(), self.best_logprobs[p].tolist(), self.best_scores[p].tolist(), strict=True
+            )
+            self.found[self.prompts[p]] = [
+                self._sequence([token for token in tokens if token >= 0], logprob, score)
+                for tokens, logprob, score in list(best)[: self.options.num_return_sequences]
+            ]
+        return (~over).nonzero()[:, 0]
+
+    def keep(self, prompts: Tensor) -> None:
+        super().keep(prompts)
+        self.scores, self.may_improve, self.all_hit = (
+            self.scores[prompts],
+            self.may_improve[prompts],
+            self.all_hit[prompts],
         )
-    each = options.num_return_sequences
-    beam_scores = output.sequences_scores.tolist() if options.num_beams > 1 else None
-    results: list[list[DecodedSequence]] = []
-    prompt_length = rows.shape[1]
-    for prompt in range(rows.shape[0]):
-        found = []
-        for sequence in range(prompt * each, (prompt + 1) * each):
-            ids = output.sequences[sequence, prompt_length:].tolist()
-            chosen = ids[: ids.index(model.end_id) + 1] if model.end_id in ids else ids
-            total = _sum_logprob(model, embeds[prompt : prompt + 1], rows[prompt].tolist(), chosen)
-            average = total / max(1, len(chosen))
-            token_ids = tuple(chosen[:-1] if chosen[-1:] == [model.end_id] else chosen)
-            found.append(DecodedSequence(token_ids, total, average, beam_scores[sequence] if beam_scores else average))
-        results.append(found)
-    return results
+        self.best_scores, self.best_tokens = self.best_scores[prompts], self.best_tokens[prompts]
+        self.best_logprobs, self.best_is_real = self.best_logprobs[prompts], self.best_is_real[prompts]
 
 
-def _sum_logprob(model: BlipModel, embeds: torch.Tensor, prompt: list[int], chosen: list[int]) -> float:
-    """Log-probability of `chosen` after `prompt`, in one teacher-forced pass. `embeds` (1, N, D)."""
-    ids = torch.tensor([prompt + chosen], device=model.device)  # (1, L)
-    logits = model.network.text_decoder(
-        input_ids=ids, encoder_hidden_states=embeds, is_decoder=True
-    ).logits  # (1, L, V)
-    logprobs = logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)  # (chosen, V)
-    return float(logprobs.gather(1, ids[0, len(prompt) :, None]).sum())
+def _rows(table: Tensor, rows: Tensor) -> Tensor:
+    """`table` (P, n, …) and `rows` (P, m) → (P, m, …)."""
+    return table.gather(1, rows[:, :, None].expand(-1, -1, table.shape[2]))

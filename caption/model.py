@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import BertTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
-from transformers.utils import logging as transformers_logging
+from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil
 
-from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
+from caption.errors import Cancelled, ModelError, OptionsError
+from caption.network import TextDecoder, VisionTower, Weights
 from caption.registry import check_folder
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -37,26 +37,24 @@ class ImageFeatures:
 class BlipModel:
     """Weights on a device, with what is needed to use them. Holds no state of any request."""
 
-    network: BlipForConditionalGeneration
+    vision: VisionTower
+    decoder: TextDecoder
     tokenizer: BertTokenizer
     image_processor: BlipImageProcessorPil
     folder: Path
     device: torch.device
     precision: str
+    start_id: int  # the decoder's start token; it lies outside the tokenizer's vocabulary
+    end_id: int
 
     @property
-    def start_id(self) -> int:
-        """The decoder's start token; it lies outside the tokenizer's vocabulary."""
-        return self.network.config.text_config.bos_token_id
-
-    @property
-    def end_id(self) -> int:
-        return self.network.config.text_config.sep_token_id
+    def dtype(self) -> torch.dtype:
+        return DTYPES[self.precision]
 
     @property
     def max_positions(self) -> int:
         """The text position table's length: prompt and caption together can't be longer."""
-        return self.network.config.text_config.max_position_embeddings
+        return self.decoder.positions.shape[0]
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """The ids the decoder starts from: start token, then the prompt, no end token."""
@@ -75,8 +73,7 @@ class BlipModel:
                 raise Cancelled("stopped while encoding")
             pixel_values = self.image_processor(images=image, return_tensors="pt")["pixel_values"]  # (1, 3, H, W)
             with torch.inference_mode(), memory_errors():
-                seen = self.network.vision_model(pixel_values.to(self.device, self.network.dtype))
-            embeds.append(seen.last_hidden_state)  # (1, N, D)
+                embeds.append(self.vision(pixel_values.to(self.device, self.dtype)))  # (1, N, D)
         return ImageFeatures(torch.cat(embeds))
 
 
@@ -99,58 +96,19 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto", precision: 
     check_folder(folder)
     place = pick_device(device)
     chosen = pick_precision(precision, place)
-    network = _load_network(folder, DTYPES[chosen])
     try:
+        config = BlipConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
         image_processor = BlipImageProcessorPil.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder.name}: tokenizer or preprocessor settings can't be read: {error}") from error
+        raise ModelError(f"{folder.name}: the settings can't be read: {error}") from error
+    text, vision = config.text_config, config.vision_config
+    if {text.hidden_act, vision.hidden_act} != {"gelu"} or text.encoder_hidden_size != vision.hidden_size:
+        raise ModelError(f"{folder.name}: config.json describes another architecture")
     with memory_errors():
-        network = network.to(place)
-    return BlipModel(network, tokenizer, image_processor, folder, place, chosen)
-
-
-def _load_network(folder: Path, dtype: torch.dtype) -> BlipForConditionalGeneration:
-    try:
-        with memory_errors(), _quiet():
-            network, report = BlipForConditionalGeneration.from_pretrained(
-                folder,
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,  # they are refused by name below
-                output_loading_info=True,
-            )
-    except CaptionError:
-        raise
-    except Exception as error:  # a bad file raises anything, from KeyError to safetensors' own: all mean the same here
-        raise ModelError(f"{folder.name}: the weights can't be loaded: {error}") from error
-    # transformers fills tensors that the file lacks with random numbers and goes on
-    missing = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
-    if missing:
-        raise ModelError(
-            f"{folder.name}: {len(missing)} tensors are missing or have another shape, the first is {missing[0]}"
-        )
-    for name, tensor in network.named_parameters():
-        # NaN and infinity both survive abs().max(): one pass, no mask
-        if not torch.isfinite(tensor.detach().abs().max()):
-            raise ModelError(f"{folder.name}: {name} holds numbers that are not finite")
-    return network.eval().requires_grad_(False)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No loading bar and no report of the library's own: what matters of it is raised."""
-    level, shown = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if shown:
-            transformers_logging.enable_progress_bar()
+        weights = Weights(folder, DTYPES[chosen], place)
+        towers = VisionTower(weights, vision), TextDecoder(weights, text)
+    return BlipModel(*towers, tokenizer, image_processor, folder, place, chosen, text.bos_token_id, text.sep_token_id)
 
 
 def pick_device(device: str = "auto") -> torch.device:

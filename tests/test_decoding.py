@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import random
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import BlipForConditionalGeneration
+from transformers import BlipForConditionalGeneration, LogitsProcessorList
+from transformers.generation.logits_process import (
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from caption.decoding import decode, generate
 from caption.errors import Cancelled, OptionsError
+from caption.filters import filtered
 from caption.options import DecodingOptions
-from caption.prompts import PRESETS
 
 PROMPTS = ["", "a photo of", "a red", "a detailed photography of", "the dog and the cat"]
-PICTURES = [Image.effect_noise((40, 40), 90).convert("RGB").point(lambda v, k=k: (v * (k + 1)) % 256) for k in range(3)]
+PICTURES = [Image.fromarray(np.random.default_rng(k).integers(0, 255, (40, 40, 3), dtype=np.uint8)) for k in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +44,42 @@ def pixel_values(model, picture: Image.Image) -> torch.Tensor:
     return model.image_processor(images=picture, return_tensors="pt")["pixel_values"]
 
 
-def plain_transformers(
+def transformers_with_scores(
     reference, model, picture: Image.Image, prompt: str, options: DecodingOptions
-) -> list[list[int]]:
+) -> tuple[list[list[int]], list[float]]:
     """What a user gets from `BlipForConditionalGeneration.generate`, one prompt at a time (the library's faults with unequal
-    prompts don't show then). The library overwrites the first id with its start token and drops the last."""
+    prompts don't show then), and the `sequences_scores` of beams. The library overwrites the first id with its start token and drops
+    the last."""
     ids = torch.tensor([[0, *model.prompt_ids(prompt)[1:], model.end_id]])
     settings = dataclasses.asdict(options)
-    seed, limit = settings.pop("seed"), settings.pop("max_length")
-    if settings["max_new_tokens"] is None:
-        settings |= {"max_new_tokens": limit - ids.shape[1] + 1}
-    if not options.do_sample:
-        for name in ("temperature", "top_k", "top_p"):
-            settings.pop(name)
+    for name in ("seed", "max_length", "temperature", "top_k", "top_p"):
+        settings.pop(name)
     settings["min_new_tokens"] = settings["min_new_tokens"] or None
-    torch.manual_seed(seed)
     with torch.inference_mode():
-        sequences = reference.generate(pixel_values(model, picture), input_ids=ids, **settings)
+        output = reference.generate(
+            pixel_values(model, picture), input_ids=ids, output_scores=True, return_dict_in_generate=True, **settings
+        )
     rows = []
-    for row in sequences[:, ids.shape[1] - 1 :].tolist():
+    for row in output.sequences[:, ids.shape[1] - 1 :].tolist():
         rows.append(row[: row.index(model.end_id)] if model.end_id in row else row)
-    return rows
+    return rows, output.sequences_scores.tolist() if options.num_beams > 1 else []
+
+
+def reference_filters(options: DecodingOptions, scores: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """transformers' own processors, in its order, for rows of one length."""
+    keep = 2 if options.num_beams > 1 else 1
+    chain = LogitsProcessorList()
+    if options.repetition_penalty != 1:
+        chain.append(RepetitionPenaltyLogitsProcessor(options.repetition_penalty))
+    if options.no_repeat_ngram_size:
+        chain.append(NoRepeatNGramLogitsProcessor(options.no_repeat_ngram_size))
+    if options.do_sample:
+        chain.append(TemperatureLogitsWarper(options.temperature))
+        if options.top_k:
+            chain.append(TopKLogitsWarper(options.top_k, min_tokens_to_keep=keep))
+        if options.top_p < 1:
+            chain.append(TopPLogitsWarper(options.top_p, min_tokens_to_keep=keep))
+    return chain(tokens, scores.clone())
 
 
 GRID = [
@@ -80,15 +104,143 @@ def test_token_for_token(reference, tiny_model, features, options: DecodingOptio
         image_index=[image for image, _ in pairs],
     )
     for (image, prompt), sequences in zip(pairs, found, strict=True):
-        expected = plain_transformers(reference, tiny_model, PICTURES[image], prompt, options)
+        expected, _ = transformers_with_scores(reference, tiny_model, PICTURES[image], prompt, options)
         assert [list(sequence.token_ids) for sequence in sequences] == expected, (image, prompt)
 
 
-@pytest.mark.parametrize("preset", ["prompts", "extension", "enhancement"])
-def test_sampling_presets_equal_transformers_for_one_prompt(reference, tiny_model, features, preset: str) -> None:
-    options = dataclasses.replace(PRESETS[preset], max_length=40, seed=7)
-    (found,) = generate(tiny_model, features, [tiny_model.prompt_ids("a photo of")], options)
-    assert [list(found[0].token_ids)] == plain_transformers(reference, tiny_model, PICTURES[0], "a photo of", options)
+def random_options(rng: random.Random) -> DecodingOptions:
+    stops: list[bool | str] = [True, False, "never"]
+    beams = rng.randint(1, 8)
+    return DecodingOptions(
+        max_new_tokens=rng.choice([4, 9, 16]),
+        min_new_tokens=rng.choice([0, 0, 4]),
+        num_beams=beams,
+        num_return_sequences=rng.randint(1, beams),
+        length_penalty=rng.choice([-1.0, 0.0, 0.6, 1.0, 2.0, 3.0]),
+        repetition_penalty=rng.choice([1.0, 1.5, 1.8]),
+        no_repeat_ngram_size=rng.choice([0, 2, 3, 4]),
+        early_stopping=rng.choice(stops),
+    )
+
+
+@pytest.mark.parametrize("draw", range(70))
+def test_random_combinations_token_for_token(reference, tiny_model, features, draw: int) -> None:
+    """70 draws of options, each for three prompts of any length on any picture, in one call."""
+    rng = random.Random(draw)
+    options = random_options(rng)
+    pairs = rng.sample(list(itertools.product(range(len(PICTURES)), PROMPTS)), 3)
+    found = generate(
+        tiny_model,
+        features,
+        [tiny_model.prompt_ids(prompt) for _, prompt in pairs],
+        options,
+        image_index=[image for image, _ in pairs],
+    )
+    for (image, prompt), sequences in zip(pairs, found, strict=True):
+        expected, scores = transformers_with_scores(reference, tiny_model, PICTURES[image], prompt, options)
+        assert [list(sequence.token_ids) for sequence in sequences] == expected, (options, image, prompt)
+        if options.num_beams > 1:
+            assert [sequence.score for sequence in sequences] == pytest.approx(scores, abs=1e-4, rel=1e-5)
+
+
+class TestSampling:
+    """Random numbers differ from transformers', so distributions are compared."""
+
+    OPTIONS = DecodingOptions(
+        max_new_tokens=1, do_sample=True, temperature=1.3, top_k=12, top_p=0.9, repetition_penalty=1.5
+    )
+
+    @pytest.mark.parametrize("prompt", ["", "a red"])
+    def test_one_step_distribution(self, reference, tiny_model, features, prompt: str) -> None:
+        """Chi-square of 12,800 draws against transformers' own processors; the limit is the 99.9 % quantile."""
+        ids = tiny_model.prompt_ids(prompt)
+        with torch.inference_mode():
+            logits = reference.text_decoder(
+                input_ids=torch.tensor([ids]), encoder_hidden_states=features.image_embeds[:1]
+            ).logits[:, -1]
+        expected = reference_filters(self.OPTIONS, logits, torch.tensor([ids])).softmax(-1)[0]
+        counts = torch.zeros_like(expected)
+        for seed in range(200):
+            options = dataclasses.replace(self.OPTIONS, num_return_sequences=64, seed=seed)
+            for sequence in generate(tiny_model, features, [ids], options)[0]:
+                counts[sequence.token_ids[0] if sequence.token_ids else tiny_model.end_id] += 1
+        possible = expected > 0
+        assert counts[~possible].sum() == 0
+        wanted = expected[possible] * counts.sum()
+        chi_square = ((counts[possible] - wanted) ** 2 / wanted).sum().item()
+        # Wilson and Hilferty's approximation of the quantile
+        freedom = int(possible.sum()) - 1
+        limit = freedom * (1 - 2 / (9 * freedom) + 3.09 * (2 / (9 * freedom)) ** 0.5) ** 3
+        assert chi_square < limit, (chi_square, limit)
+
+    def test_beam_samples_differ_by_seed_and_stay_within_top_k(self, tiny_model, features) -> None:
+        options = DecodingOptions(max_new_tokens=6, num_beams=4, do_sample=True, top_k=3, temperature=1.5)
+        found = {
+            generate(tiny_model, features, [tiny_model.prompt_ids("a")], dataclasses.replace(options, seed=seed))[0][
+                0
+            ].token_ids
+            for seed in range(8)
+        }
+        assert len(found) > 1
+
+    def test_a_prompt_draws_the_same_whatever_else_is_in_the_batch(self, tiny_model, features) -> None:
+        options = DecodingOptions(max_new_tokens=10, do_sample=True, top_k=50, num_beams=3, seed=5)
+        prompts = [tiny_model.prompt_ids(prompt) for prompt in PROMPTS]
+        together = generate(tiny_model, features, prompts, options)
+        for index, prompt in enumerate(prompts):
+            (alone,) = generate(tiny_model, features, [prompt], options, sample_keys=[index])
+            assert [s.token_ids for s in alone] == [s.token_ids for s in together[index]]
+
+
+class TestFilters:
+    @pytest.mark.parametrize("beams", [1, 3])
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"repetition_penalty": 1.8},
+            {"repetition_penalty": 0.7},
+            {"no_repeat_ngram_size": 1},
+            {"no_repeat_ngram_size": 2},
+            {"no_repeat_ngram_size": 4},
+            {"do_sample": True, "temperature": 0.7},
+            {"do_sample": True, "top_k": 1},
+            {"do_sample": True, "top_k": 9},
+            {"do_sample": True, "top_k": 500},
+            {"do_sample": True, "top_p": 0.01},
+            {"do_sample": True, "top_p": 0.8},
+            {"do_sample": True, "temperature": 1.4, "top_k": 30, "top_p": 0.7, "repetition_penalty": 1.5},
+            {"do_sample": True, "temperature": 0.9, "top_k": 20, "no_repeat_ngram_size": 3, "repetition_penalty": 1.2},
+        ],
+        ids=str,
+    )
+    def test_equal_transformers_processors_on_random_scores(self, settings: dict, beams: int) -> None:
+        options = DecodingOptions(num_beams=beams, **settings)
+        generator = torch.Generator().manual_seed(1)
+        scores = torch.randn(6, 60, generator=generator) * 3
+        tokens = torch.randint(0, 5, (6, 25), generator=generator)
+        expected = reference_filters(options, scores, tokens)
+        # rows of unequal length stand to the right, filled with -1: the last 17 tokens alone must give the same
+        found = filtered(scores, tokens, options, end_id=3, new_tokens=5)
+        torch.testing.assert_close(found, expected)
+        filled = tokens.clone()
+        filled[:, :8] = -1
+        expected = reference_filters(options, scores, tokens[:, 8:])
+        torch.testing.assert_close(filtered(scores, filled, options, end_id=3, new_tokens=5), expected)
+
+    def test_a_row_shorter_than_the_ngram(self) -> None:
+        tokens = torch.tensor([[-1, -1, -1, 7]])
+        scores = torch.zeros(1, 10)
+        options = DecodingOptions(no_repeat_ngram_size=3)
+        torch.testing.assert_close(filtered(scores, tokens, options, end_id=3, new_tokens=0), scores)
+
+    def test_the_end_token_waits(self) -> None:
+        scores = torch.zeros(2, 10)
+        options = DecodingOptions(min_new_tokens=4)
+        tokens = torch.ones(2, 3, dtype=torch.long)
+        early, late = (filtered(scores, tokens, options, end_id=3, new_tokens=new) for new in (3, 4))
+        assert early[:, 3].tolist() == [float("-inf")] * 2
+        assert late[:, 3].tolist() == [0.0] * 2
+        assert scores[:, 3].tolist() == [0.0] * 2, "the input is left alone"
 
 
 def test_logprobs_are_those_of_the_unfiltered_model(reference, tiny_model, features) -> None:

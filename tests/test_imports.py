@@ -32,8 +32,10 @@ ALLOWED: dict[str, set[str]] = {
     "download": {"hub", "registry", "errors", "messages"},
     "startup": {"download", "registry", "messages", "errors"},
     "page": {"registry", "types"},
-    "model": {"registry", "image", "options", "types", "errors"},
-    "decoding": {"model", "background", "options", "types", "errors"},
+    "network": {"errors"},
+    "model": {"network", "registry", "image", "options", "types", "errors"},
+    "filters": {"options"},
+    "decoding": {"model", "network", "filters", "options", "types", "errors"},
     "admission": {"errors"},
     "guard": {"errors", "messages"},
 }
@@ -42,7 +44,7 @@ ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "mes
 ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
 
 HEAVY = {"torch", "transformers"}
-OPENS_HEAVY = {"model", "decoding"}  # at module level
+OPENS_HEAVY = {"network", "filters", "model", "decoding"}  # at module level
 OPENS_HEAVY_INSIDE_A_FUNCTION = {"describe"}
 
 

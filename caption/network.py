@@ -1,0 +1,319 @@
+"""BLIP's two towers as plain functions of their weights: pictures to image embeddings, token ids to logits.
+
+The arithmetic is that of `transformers.BlipForConditionalGeneration`; what differs is what is kept and shared. Query, key and value are one
+product; attention is fused; the image's keys and values are computed once per layer and shared by every row that looks at the picture; a row
+of the text decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from transformers import BlipTextConfig, BlipVisionConfig
+
+from caption.errors import ModelError
+
+
+class Weights:
+    """The tensors of a safetensors file, each taken once, straight in the wanted type and place.
+
+    Raises `ModelError` (`model_damaged`) for one that is missing, has another shape or holds numbers that aren't finite.
+    """
+
+    def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device) -> None:
+        self.folder, self.dtype, self.device = folder, dtype, device
+        try:
+            self._file = safe_open(folder / "model.safetensors", "pt", device="cpu")
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{folder.name}: the weights can't be read: {error}") from error
+        self.names = set(self._file.keys())
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        if name not in self.names:
+            raise ModelError(f"{self.folder.name}: the tensor {name} is missing")
+        try:
+            tensor = self._file.get_tensor(name)
+        except SafetensorError as error:
+            raise ModelError(f"{self.folder.name}: {name} can't be read: {error}") from error
+        if tuple(tensor.shape) != shape:
+            raise ModelError(f"{self.folder.name}: {name} has the shape {tuple(tensor.shape)}, not {shape}")
+        # NaN and infinity both survive abs().max(): one pass, no mask
+        if not torch.isfinite(tensor.abs().max()):
+            raise ModelError(f"{self.folder.name}: {name} holds numbers that are not finite")
+        return tensor.to(self.device, self.dtype)
+
+    def linear(self, name: str, out: int, into: int) -> Linear:
+        return Linear(self.take(f"{name}.weight", out, into), self.take(f"{name}.bias", out))
+
+    def fused(self, names: list[str], out: int, into: int) -> Linear:
+        """Several products of one input as one."""
+        weight = torch.cat([self.take(f"{name}.weight", out, into) for name in names])
+        return Linear(weight, torch.cat([self.take(f"{name}.bias", out) for name in names]))
+
+    def norm(self, name: str, width: int, eps: float) -> LayerNorm:
+        return LayerNorm(self.take(f"{name}.weight", width), self.take(f"{name}.bias", width), eps)
+
+
+@dataclass(frozen=True)
+class Linear:
+    weight: Tensor  # (out, in)
+    bias: Tensor  # (out,)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+# ------------------------------------------------------------------------------------------------------- vision tower
+
+
+@dataclass(frozen=True)
+class _VisionLayer:
+    norm1: LayerNorm
+    qkv: Linear
+    projection: Linear
+    norm2: LayerNorm
+    fc1: Linear
+    fc2: Linear
+
+
+class VisionTower:
+    """A ViT: pixel_values (B, 3, S, S) → image_embeds (B, N, D), N = 1 + (S / patch)²."""
+
+    def __init__(self, weights: Weights, config: BlipVisionConfig) -> None:
+        width, inner, patch = config.hidden_size, config.intermediate_size, config.patch_size
+        count = 1 + (config.image_size // patch) ** 2
+        eps = config.layer_norm_eps
+        self.heads, self.patch = config.num_attention_heads, patch
+        start = "vision_model.embeddings"
+        self.class_embedding = weights.take(f"{start}.class_embedding", 1, 1, width)
+        self.position_embedding = weights.take(f"{start}.position_embedding", 1, count, width)
+        self.patch_embedding = Linear(
+            weights.take(f"{start}.patch_embedding.weight", width, 3, patch, patch),
+            weights.take(f"{start}.patch_embedding.bias", width),
+        )
+        self.layers = []
+        for index in range(config.num_hidden_layers):
+            name = f"vision_model.encoder.layers.{index}"
+            self.layers.append(
+                _VisionLayer(
+                    weights.norm(f"{name}.layer_norm1", width, eps),
+                    weights.linear(f"{name}.self_attn.qkv", 3 * width, width),
+                    weights.linear(f"{name}.self_attn.projection", width, width),
+                    weights.norm(f"{name}.layer_norm2", width, eps),
+                    weights.linear(f"{name}.mlp.fc1", inner, width),
+                    weights.linear(f"{name}.mlp.fc2", width, inner),
+                )
+            )
+        self.post_norm = weights.norm("vision_model.post_layernorm", width, eps)
+
+    def __call__(self, pixel_values: Tensor) -> Tensor:
+        x = F.conv2d(
+            pixel_values, self.patch_embedding.weight, self.patch_embedding.bias, stride=self.patch
+        )  # (B, D, G, G)
+        x = x.flatten(2).transpose(1, 2)  # (B, G², D)
+        x = torch.cat([self.class_embedding.expand(len(x), -1, -1), x], 1) + self.position_embedding  # (B, N, D)
+        for layer in self.layers:
+            q, k, v = (
+                layer.qkv(layer.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            )  # each (B, H, N, d)
+            seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, N, D)
+            x = x + layer.projection(seen)
+            x = x + layer.fc2(F.gelu(layer.fc1(layer.norm2(x))))
+        return self.post_norm(x)
+
+
+# ------------------------------------------------------------------------------------------------------- text decoder
+
+
+@dataclass(frozen=True)
+class _TextLayer:
+    qkv: Linear
+    attention_out: Linear
+    attention_norm: LayerNorm
+    cross_query: Linear
+    cross_kv: Linear
+    cross_out: Linear
+    cross_norm: LayerNorm
+    inner: Linear
+    outer: Linear
+    norm: LayerNorm
+
+
+class Cache:
+    """What the rows of a batch have seen: P prompts, n rows each.
+
+    A layer's keys lie in one buffer (P, H, L + n·T, d): the prompt's, shared by its rows, then n for every step, written once and never moved.
+    `visible` (P, n, L + n·T) says which of them a row may look at: its prompt and its ancestors.
+    """
+
+    def __init__(
+        self, lengths: list[int], rows: int, steps: int, image_keys: list[tuple[Tensor, Tensor]], image_of: list[int]
+    ) -> None:
+        self.device = image_keys[0][0].device
+        self.lengths = torch.tensor(lengths, device=self.device)  # (P,) tokens of each prompt
+        self.prompt_width, self.rows, self.steps = max(lengths), rows, steps
+        self.step = 0
+        capacity = self.prompt_width + rows * steps
+        columns = torch.arange(self.prompt_width, device=self.device)
+        self.visible = torch.zeros(len(lengths), rows, capacity, dtype=torch.bool, device=self.device)
+        self.visible[:, :, : self.prompt_width] = (columns < self.lengths[:, None])[:, None]
+        self.keys: list[Tensor] = []
+        self.values: list[Tensor] = []
+        self.image_keys = image_keys  # per layer (I, H, N, d), keys and values
+        self.looking = Looking(image_of, rows, self.device)
+
+    @property
+    def used(self) -> int:
+        """Columns written so far."""
+        return self.prompt_width + self.rows * self.step
+
+    def choose(self, parents: Tensor) -> None:
+        """Row i of a prompt goes on from its row `parents[p, i]`; it will write its own column. `parents` (P, n)."""
+        self.visible = self.visible.gather(1, parents[:, :, None].expand_as(self.visible))
+        own = torch.arange(self.rows, device=self.device)
+        self.visible[:, own, self.used + own] = True
+
+    def keep(self, prompts: Tensor, image_of: list[int]) -> None:
+        """Only these prompts go on: `prompts` (P',) indices."""
+        self.lengths, self.visible = self.lengths[prompts], self.visible[prompts]
+        for layer in range(len(self.keys)):
+            self.keys[layer] = self.keys[layer][prompts]
+            self.values[layer] = self.values[layer][prompts]
+        self.looking = Looking(image_of, self.rows, self.device)
+
+
+class Looking:
+    """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures have fewer prompts."""
+
+    def __init__(self, image_of: list[int], rows: int, device: torch.device) -> None:
+        self.images = sorted(set(image_of))
+        members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
+        most = max(map(len, members))
+        self.straight = all(len(m) == most for m in members) and [p for m in members for p in m] == list(
+            range(len(image_of))
+        )
+        table = torch.tensor([m + [m[0]] * (most - len(m)) for m in members], device=device)  # (I', M)
+        self.shape = (len(members), most)
+        self.table = table.flatten()
+        place = torch.empty(len(image_of), dtype=torch.long)
+        for i, m in enumerate(members):
+            for j, p in enumerate(m):
+                place[p] = i * most + j
+        self.place = place.to(device)
+
+    def attend(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """`q` (P, H, n, d), image keys and values (I, H, N, d) → (P, H, n, d)."""
+        _, heads, rows, width = q.shape
+        if len(self.images) != keys.shape[0]:
+            keys, values = keys[self.images], values[self.images]
+        images, most = self.shape
+        gathered = q if self.straight else q[self.table]
+        gathered = (
+            gathered.view(images, most, heads, rows, width).transpose(1, 2).reshape(images, heads, most * rows, width)
+        )
+        seen = F.scaled_dot_product_attention(gathered, keys, values)  # (I', H, M·n, d)
+        seen = seen.view(images, heads, most, rows, width).transpose(1, 2).reshape(images * most, heads, rows, width)
+        return seen if self.straight else seen[self.place]
+
+
+class TextDecoder:
+    """BERT with cross-attention to the picture and a language head. Rows are (prompt, row of it) pairs."""
+
+    def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
+        width, inner, vocabulary = config.hidden_size, config.intermediate_size, config.vocab_size
+        eps, image_width = config.layer_norm_eps, config.encoder_hidden_size
+        self.heads = config.num_attention_heads
+        start = "text_decoder.bert.embeddings"
+        self.words = weights.take(f"{start}.word_embeddings.weight", vocabulary, width)
+        self.positions = weights.take(f"{start}.position_embeddings.weight", config.max_position_embeddings, width)
+        self.embedding_norm = weights.norm(f"{start}.LayerNorm", width, eps)
+        self.layers = []
+        for index in range(config.num_hidden_layers):
+            name = f"text_decoder.bert.encoder.layer.{index}"
+            own, cross = f"{name}.attention", f"{name}.crossattention"
+            self.layers.append(
+                _TextLayer(
+                    weights.fused([f"{own}.self.{part}" for part in ("query", "key", "value")], width, width),
+                    weights.linear(f"{own}.output.dense", width, width),
+                    weights.norm(f"{own}.output.LayerNorm", width, eps),
+                    weights.linear(f"{cross}.self.query", width, width),
+                    weights.fused([f"{cross}.self.{part}" for part in ("key", "value")], width, image_width),
+                    weights.linear(f"{cross}.output.dense", width, width),
+                    weights.norm(f"{cross}.output.LayerNorm", width, eps),
+                    weights.linear(f"{name}.intermediate.dense", inner, width),
+                    weights.linear(f"{name}.output.dense", width, inner),
+                    weights.norm(f"{name}.output.LayerNorm", width, eps),
+                )
+            )
+        head = "text_decoder.cls.predictions"
+        self.transform = weights.linear(f"{head}.transform.dense", width, width)
+        self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
+        # The output weights are tied to the word embeddings; a file may hold either name of the bias.
+        bias = f"{head}.bias" if f"{head}.bias" in weights.names else f"{head}.decoder.bias"
+        self.head = Linear(self.words, weights.take(bias, vocabulary))
+
+    def image_keys(self, image_embeds: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Per layer the pictures' keys and values, (I, H, N, d) each, from `image_embeds` (I, N, D)."""
+        found = []
+        for layer in self.layers:
+            k, v = layer.cross_kv(image_embeds).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            found.append((k.contiguous(), v.contiguous()))
+        return found
+
+    def prefill(self, ids: Tensor, cache: Cache) -> Tensor:
+        """Read the prompts, `ids` (P, L) padded at the end; return the last token's logits (P, V)."""
+        count, length = ids.shape
+        x = self.embedding_norm(self.words[ids] + self.positions[:length])  # (P, L, D)
+        columns = torch.arange(length, device=ids.device)
+        # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
+        mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < cache.lengths[:, None])[:, None, None]
+        capacity = cache.prompt_width + cache.rows * cache.steps
+        for index, layer in enumerate(self.layers):
+            q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, L, d)
+            for store, new in ((cache.keys, k), (cache.values, v)):
+                buffer = new.new_empty(count, self.heads, capacity, new.shape[-1])
+                buffer[:, :, :length] = new
+                store.append(buffer)
+            x = self._finish(layer, index, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask), cache)
+        return self._logits(x[torch.arange(count, device=ids.device), cache.lengths - 1])
+
+    def advance(self, ids: Tensor, cache: Cache) -> Tensor:
+        """One more token for every row, `ids` (P, n), after `cache.choose`; return logits (P, n, V)."""
+        first, end = cache.used, cache.used + cache.rows
+        position = cache.lengths + cache.step  # (P,)
+        x = self.embedding_norm(self.words[ids] + self.positions[position][:, None])  # (P, n, D)
+        mask = cache.visible[:, None, :, :end]  # (P, 1, n, columns)
+        for index, layer in enumerate(self.layers):
+            q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, n, d)
+            keys, values = cache.keys[index], cache.values[index]
+            keys[:, :, first:end], values[:, :, first:end] = k, v
+            seen = F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=mask)
+            x = self._finish(layer, index, x, seen, cache)
+        cache.step += 1
+        return self._logits(x)
+
+    def _finish(self, layer: _TextLayer, index: int, x: Tensor, seen: Tensor, cache: Cache) -> Tensor:
+        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d)."""
+        x = layer.attention_norm(layer.attention_out(seen.transpose(1, 2).flatten(2)) + x)
+        q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
+        looked = cache.looking.attend(q, *cache.image_keys[index])
+        x = layer.cross_norm(layer.cross_out(looked.transpose(1, 2).flatten(2)) + x)
+        return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return self.head(self.transform_norm(F.gelu(self.transform(x))))
