@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
+import shutil
 import threading
 import time
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import BlipForConditionalGeneration, LogitsProcessorList
 from transformers.generation.logits_process import (
     NoRepeatNGramLogitsProcessor,
@@ -24,6 +26,7 @@ from transformers.generation.logits_process import (
 from caption.decoding import decode, generate
 from caption.errors import Cancelled, OptionsError
 from caption.filters import filtered
+from caption.model import load_model
 from caption.options import DecodingOptions
 
 PROMPTS = ["", "a photo of", "a red", "a detailed photography of", "the dog and the cat"]
@@ -141,6 +144,21 @@ def test_random_combinations_token_for_token(reference, tiny_model, features, dr
         assert [list(sequence.token_ids) for sequence in sequences] == expected, (options, image, prompt)
         if options.num_beams > 1:
             assert [sequence.score for sequence in sequences] == pytest.approx(scores, abs=1e-4, rel=1e-5)
+
+
+def test_output_weights_that_are_not_the_word_embeddings(tiny_folder, tmp_path, features) -> None:
+    """They are tied in the published files, which may hold both; where they differ both are used, as transformers does."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "untied")
+    weights = load_file(folder / "model.safetensors")
+    words = weights["text_decoder.bert.embeddings.word_embeddings.weight"]
+    weights["text_decoder.cls.predictions.decoder.weight"] = words.flip(0).contiguous()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    model = load_model(folder, "cpu", "float32")
+    network = BlipForConditionalGeneration.from_pretrained(folder).eval()
+    options = DecodingOptions(max_new_tokens=12, num_beams=3)
+    (found,) = generate(model, features, [model.prompt_ids("a red")], options)
+    expected, _ = transformers_with_scores(network, model, PICTURES[0], "a red", options)
+    assert [list(sequence.token_ids) for sequence in found] == expected
 
 
 class TestSampling:
