@@ -321,7 +321,10 @@ class Describer:
         from caption.decoding import decode
 
         settings: DecodingOptions = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed)
-        steps = decode(self.model, features, [self.model.prompt_ids(prompt) for prompt in asked], settings, stop=stop)
+        prompt_ids = [self.model.prompt_ids(prompt) for prompt in asked]
+        # a round draws other numbers than the one before: asked the same again, it may have more to say
+        keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(asked))]
+        steps = decode(self.model, features, prompt_ids, settings, sample_keys=keys, stop=stop)
         while True:
             try:
                 step = next(steps)

@@ -119,7 +119,7 @@ def serving(describer: Any, *, gate: Gate | None = None, host: str = "127.0.0.1"
         demo.close(verbose=False)
 
 
-def until(holds: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def until(holds: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     """Wait until something holds; False when it doesn't in time."""
     end = time.monotonic() + timeout_s
     while not holds():

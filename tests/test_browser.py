@@ -94,7 +94,7 @@ class Visitor:
     def toast(self) -> str:
         """The newest toast's sentence; it is closed afterwards."""
         toast = self.page.locator('[data-testid="toast-text"]').last
-        toast.wait_for(timeout=15_000)
+        toast.wait_for(timeout=60_000)
         sentence = toast.inner_text()
         self.page.locator('[data-testid="toast-close"]').last.click()
         return sentence
@@ -124,7 +124,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visitor]]:
             contexts.append(context)
             context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("request", lambda request: outside.append(request.url) if is_outside(request.url) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(url)

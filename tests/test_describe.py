@@ -51,13 +51,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
     """`run(options, answers)`: answers maps a prompt's beginning to the continuation (or an exception to raise)."""
     model = ScriptedModel()
     asked: list[tuple[str, object]] = []
+    keys: list[list[int]] = []
 
     def run(options: DescribeOptions, answers: dict[str, str | Exception]) -> tuple[Description, list]:
-        def fake_decode(model_, features, prompt_ids, settings, *, image_index=None, stop=None):
+        def fake_decode(model_, features, prompt_ids, settings, *, sample_keys, stop=None):
             results: list[list[DecodedSequence]] = []
             for ids in prompt_ids:
                 prompt = model.text(ids[1:])
                 asked.append((prompt, settings))
+                keys.append(sample_keys)
                 (answer,) = [value for start, value in answers.items() if prompt.startswith(start)][:1] or [""]
                 if isinstance(answer, Exception):
                     raise answer
@@ -69,6 +71,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
         return Describer(model, "scripted").describe(PICTURE, options), asked  # type: ignore[arg-type]
 
     run.model = model  # type: ignore[attr-defined]
+    run.keys = keys  # type: ignore[attr-defined]
     return run
 
 
@@ -163,6 +166,12 @@ class TestRounds:
         assert after.text.startswith(before.text)
         assert after.text.endswith("by the window")
         assert after.sentences[-1].round == 2
+
+    def test_rounds_draw_different_numbers(self, scripted) -> None:
+        scripted(DescribeOptions(detail="high"), PROMPT_ANSWERS)
+        first, *later = (tuple(keys) for keys in dict.fromkeys(map(tuple, scripted.keys)))
+        assert len(later) == 2
+        assert not set(first) & {key for keys in later for key in keys}
 
     def test_eight_words_more_are_not_enough(self, scripted) -> None:
         description, _ = scripted(
