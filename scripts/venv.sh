@@ -19,7 +19,8 @@ make_venv() {
 
 # install_requirements FILE…: pip runs only when the files have changed since it last succeeded.
 install_requirements() {
-    local stamp=.venv/installed-"$(basename "$(dirname "$PWD/$1")")"-"$(basename "$1")" wanted file arguments=()
+    local names="${*//\//-}" wanted file arguments=()
+    local stamp=".venv/installed-${names// /-}"
     wanted="$(cat "$@")"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then return; fi
     for file in "$@"; do arguments+=(-r "$file"); done
