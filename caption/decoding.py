@@ -5,6 +5,7 @@ Search follows transformers' `generate` token for token (its `_beam_search`, `_s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -149,7 +150,7 @@ def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
-class _Search:
+class _Search(ABC):
     """What all ways of choosing share: P prompts with n rows each, their tokens so far, and what is finished.
 
     `tokens` (P, n, L + t) is filled with -1 on the left; `logprobs` (P, n) sums the unfiltered log-probabilities.
@@ -193,13 +194,13 @@ class _Search:
         self.random = [self.random[p] for p in chosen] if self.random else []
         self.room, self.tokens, self.logprobs = self.room[prompts], self.tokens[prompts], self.logprobs[prompts]
 
+    @abstractmethod
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Take the next token of every row from `logits` (P, n, V); return the rows' parents and new ids, (P, n) each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unfinished(self) -> Tensor:
         """Indices of the prompts that go on, (P',); those that don't have their `found`."""
-        raise NotImplementedError
 
     def _sequence(self, tokens: list[int], logprob: float, score: float | None) -> DecodedSequence:
         average = logprob / max(1, len(tokens))

@@ -265,10 +265,10 @@ class TextDecoder:
         self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
         # The output weights are tied to the word embeddings, and a file need not repeat them; one that holds others means them.
         output, bias = f"{head}.decoder.weight", f"{head}.bias"
-        own = weights.take(output, vocabulary, width) if output in weights.names else self.words
+        untied = weights.take(output, vocabulary, width) if output in weights.names else self.words
         if bias not in weights.names:
             bias = f"{head}.decoder.bias"
-        self.head = Linear(self.words if torch.equal(own, self.words) else own, weights.take(bias, vocabulary))
+        self.head = Linear(self.words if torch.equal(untied, self.words) else untied, weights.take(bias, vocabulary))
 
     def image_keys(self, image_embeds: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Per layer the pictures' keys and values, (I, H, N, d) each, from `image_embeds` (I, N, D)."""

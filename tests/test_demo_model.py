@@ -14,8 +14,9 @@ from caption import DescribeOptions
 from caption.options import DETAILS
 from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
 from scripts.demo_model import train
+from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import Outcome, judge, report
-from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, draw, random_scene
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, random_scene
 
 
 class TestFiles:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
 from scripts.demo_model import captions
+from scripts.demo_model.drawing import draw, draw_with_masks
 from scripts.demo_model.facts import Fact, facts_of, holds, read, shown_objects
 from scripts.demo_model.scenes import (
     BACKGROUNDS,
@@ -24,8 +25,6 @@ from scripts.demo_model.scenes import (
     UNSEEN_PAIRS,
     Scene,
     SceneObject,
-    draw,
-    draw_with_masks,
     random_collage,
     random_scene,
     related,

@@ -26,7 +26,8 @@ from torch import nn
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 
 from scripts.demo_model.captions import example, vocabulary_words
-from scripts.demo_model.scenes import COLORS, KINDS, Scene, draw_with_masks, random_collage, random_scene, view
+from scripts.demo_model.drawing import draw_with_masks
+from scripts.demo_model.scenes import COLORS, KINDS, Scene, random_collage, random_scene, view
 
 IMAGE_SIZE = 128
 PATCH = 16
