@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from caption.errors import Cancelled, OptionsError
-from caption.filters import filtered
+from caption.filters import adjusted, shortlist
 from caption.model import BlipModel, ImageFeatures, memory_errors
 from caption.network import Cache
 from caption.options import DecodingOptions
@@ -120,7 +120,7 @@ def _run(
     at_most = max(rooms)
     with torch.inference_mode(), memory_errors():
         image_keys = model.decoder.image_keys(features.image_embeds)
-        cache = Cache([len(ids) for ids in prompt_ids], search.rows, at_most, image_keys, owners)
+        cache = Cache([len(ids) for ids in prompt_ids], search.rows, image_keys, owners)
         logits = model.decoder.prefill(_padded(prompt_ids, model.device), cache)  # (P, V)
         logits = logits[:, None].expand(-1, search.rows, -1)  # every row of a prompt starts alike
     for step in range(at_most):
@@ -176,17 +176,27 @@ class _Search(ABC):
     def results(self) -> list[list[DecodedSequence]]:
         return self.found
 
-    def _race(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Gumbel noise on (P, n, V) log-probabilities, so that the best of them are draws: (P, n, K) and their ids.
+    def _adjusted(self, scores: Tensor) -> Tensor:
+        """(P, n, V) after the filters that look at the rows' past."""
+        flat = adjusted(
+            scores.flatten(0, 1),
+            self.tokens.flatten(0, 1),
+            self.options,
+            end_id=self.end_id,
+            new_tokens=self.new_tokens,
+        )
+        return flat.view_as(scores)
 
-        K is what `top_k` left, else V: nobody needs noise for what can't come.
-        """
-        ids = torch.arange(scores.shape[-1], device=scores.device).expand_as(scores)
-        if self.options.top_k:
-            scores, ids = scores.topk(min(scores.shape[-1], max(2, self.options.top_k)))
+    def _shortlist(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """What sampling draws from, scores and ids, (P, n, K) each."""
+        values, ids = shortlist(scores.flatten(0, 1), self.options)
+        return values.unflatten(0, scores.shape[:2]), ids.unflatten(0, scores.shape[:2])
+
+    def _race(self, scores: Tensor) -> Tensor:
+        """Gumbel noise on log-probabilities (P, n, K), so that the best of them are draws."""
         # drawn on the CPU: the same numbers on every device
         drawn = [torch.empty(scores.shape[1:]).exponential_(generator=generator) for generator in self.random]
-        return scores - torch.stack(drawn).to(scores.device).log(), ids
+        return scores - torch.stack(drawn).to(scores.device).log()
 
     def keep(self, prompts: Tensor) -> None:
         chosen = prompts.tolist()
@@ -224,16 +234,10 @@ class _Chains(_Search):
 
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         count, rows, _ = logits.shape
-        scores = filtered(
-            logits.reshape(count * rows, -1),
-            self.tokens.flatten(0, 1),
-            self.options,
-            end_id=self.end_id,
-            new_tokens=self.new_tokens,
-        ).view_as(logits)
+        scores = self._adjusted(logits)
         if self.options.do_sample:
-            race, candidates = self._race(scores)
-            ids = candidates.gather(2, race.argmax(-1, keepdim=True))[:, :, 0]  # (P, n)
+            values, candidates = self._shortlist(scores)  # (P, n, K)
+            ids = candidates.gather(2, self._race(values).argmax(-1, keepdim=True))[:, :, 0]  # (P, n)
         else:
             ids = scores.argmax(-1)
         ids = torch.where(self.ended, self.end_id, ids)
@@ -279,27 +283,23 @@ class _BeamSearch(_Search):
         self.all_hit = torch.zeros(count, dtype=torch.bool, device=self.device)
 
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        options = self.options
-        count, rows, vocabulary = logits.shape
+        rows, vocabulary = logits.shape[1:]
         raw = logits.log_softmax(-1)
-        scores = filtered(
-            raw.reshape(count * rows, -1),
-            self.tokens.flatten(0, 1),
-            options,
-            end_id=self.end_id,
-            new_tokens=self.new_tokens,
-        ).view_as(raw)
-        total = (scores + self.scores[:, :, None]).flatten(1)  # (P, n·V)
-        if options.do_sample:
-            # the 2n first of a Gumbel race are 2n draws without replacement (Kool et al. 2019)
-            race, candidates = self._race(total.view_as(raw))
-            first = race.flatten(1).topk(2 * rows).indices  # (P, 2n)
-            picked = first // race.shape[2] * vocabulary + candidates.flatten(1).gather(1, first)
-            top = total.gather(1, picked)
-        else:
-            top, picked = total.topk(2 * rows)  # (P, 2n)
-        parents, ids = picked // vocabulary, picked % vocabulary
-        logprobs = self.logprobs.gather(1, parents) + raw.flatten(1).gather(1, picked)
+        scores = self._adjusted(raw)
+        # no more than a row's best can be among the best of all rows
+        values, candidates = (
+            self._shortlist(scores) if self.options.do_sample else scores.topk(min(2 * rows, vocabulary))
+        )  # (P, n, K)
+        total = values + self.scores[:, :, None]
+        # the 2n first of a Gumbel race are 2n draws without replacement (Kool et al. 2019)
+        ranked = self._race(total) if self.options.do_sample else total
+        first = ranked.flatten(1).topk(2 * rows).indices  # (P, 2n)
+        top, parents, ids = (
+            total.flatten(1).gather(1, first),
+            first // total.shape[2],
+            candidates.flatten(1).gather(1, first),
+        )
+        logprobs = self.logprobs.gather(1, parents) + raw.flatten(1).gather(1, parents * vocabulary + ids)
         tokens = torch.cat([_rows(self.tokens, parents), ids[:, :, None]], -1)  # (P, 2n, L + t + 1)
         self.new_tokens += 1
         hits = (ids == self.end_id) | (self.new_tokens >= self.room)[:, None]

@@ -320,7 +320,8 @@ class Describer:
         """The best sequence of every prompt."""
         from caption.decoding import decode
 
-        settings: DecodingOptions = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed)
+        suppress = self.model.beginnings(prompts.NONWORDS) if options.suppress_nonwords else ()
+        settings: DecodingOptions = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed, suppress=suppress)
         prompt_ids = [self.model.prompt_ids(prompt) for prompt in asked]
         # a round draws other numbers than the one before: asked the same again, it may have more to say
         keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(asked))]

@@ -16,11 +16,15 @@ from PIL import Image
 from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil
 
 from caption.errors import Cancelled, ModelError, OptionsError
-from caption.network import TextDecoder, VisionTower, Weights
+from caption.network import TextDecoder, VisionTower, Weights, int8_available
 from caption.registry import check_folder
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# What a precision computes in; in int8 the products are of whole numbers and the rest is float32.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.float32}
 DEVICES = ("cpu", "cuda", "npu", "mps")
+# Patches that go through the vision tower together: on a CPU a large picture fills the cores alone, small ones share a pass.
+PATCHES_PER_PASS = {"cpu": 1024}
+PATCHES_PER_PASS_ELSEWHERE = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,20 @@ class BlipModel:
         """The text position table's length: prompt and caption together can't be longer."""
         return self.decoder.positions.shape[0]
 
+    def beginnings(self, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """How these words begin, as token ids for `DecodingOptions.suppress`.
+
+        A word is stopped at its first letters: banning only its last piece would leave half of it in the text. A beginning of fewer than three
+        letters belongs to other words too, so it takes in the next piece.
+        """
+        found = set()
+        for word in words:
+            pieces = self.tokenizer.tokenize(word)
+            letters = [len(piece.removeprefix("##")) for piece in pieces]
+            count = next(n for n in range(1, len(pieces) + 1) if n == len(pieces) or sum(letters[:n]) >= 3)
+            found.add(tuple(self.tokenizer.convert_tokens_to_ids(pieces[:count])))
+        return tuple(sorted(found))
+
     def prompt_ids(self, prompt: str) -> list[int]:
         """The ids the decoder starts from: start token, then the prompt, no end token."""
         return [self.start_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
@@ -66,14 +84,18 @@ class BlipModel:
         return self.tokenizer.decode(known, skip_special_tokens=True)
 
     def encode(self, images: Sequence[Image.Image], stop: Callable[[], bool] | None = None) -> ImageFeatures:
-        """One pass of the vision tower over each RGB picture. `stop` is asked before every picture: true raises `Cancelled`."""
+        """The vision tower's view of RGB pictures, several in a pass. `stop` is asked before every picture: true raises `Cancelled`."""
+        patches = PATCHES_PER_PASS.get(self.device.type, PATCHES_PER_PASS_ELSEWHERE)
+        together = max(1, patches // self.vision.position_embedding.shape[1])
         embeds = []
-        for image in images:
-            if stop is not None and stop():
-                raise Cancelled("stopped while encoding")
-            pixel_values = self.image_processor(images=image, return_tensors="pt")["pixel_values"]  # (1, 3, H, W)
+        for first in range(0, len(images), together):
+            prepared = []
+            for image in images[first : first + together]:
+                if stop is not None and stop():
+                    raise Cancelled("stopped while encoding")
+                prepared.append(self.image_processor(images=image, return_tensors="pt")["pixel_values"])  # (1, 3, H, W)
             with torch.inference_mode(), memory_errors():
-                embeds.append(self.vision(pixel_values.to(self.device, self.dtype)))  # (1, N, D)
+                embeds.append(self.vision(torch.cat(prepared).to(self.device, self.dtype)))  # (B, N, D)
         return ImageFeatures(torch.cat(embeds))
 
 
@@ -89,7 +111,7 @@ def memory_errors() -> Iterator[None]:
 def load_model(folder: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> BlipModel:
     """Load a checkpoint folder in the published layout.
 
-    `device`: auto | cpu | cuda | npu | mps (an index such as cuda:1 may follow). `precision`: auto | float32 | bfloat16 | float16.
+    `device`: auto | cpu | cuda | npu | mps (an index such as cuda:1 may follow). `precision`: auto | float32 | bfloat16 | float16 | int8.
     Raises `ModelError` (`model_missing`, `model_damaged`, `out_of_memory`) and `OptionsError` (`bad_param`).
     """
     folder = Path(folder)
@@ -106,7 +128,7 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto", precision: 
     if {text.hidden_act, vision.hidden_act} != {"gelu"} or text.encoder_hidden_size != vision.hidden_size:
         raise ModelError(f"{folder.name}: config.json describes another architecture")
     with memory_errors():
-        weights = Weights(folder, DTYPES[chosen], place)
+        weights = Weights(folder, DTYPES[chosen], place, int8=chosen == "int8")
         towers = VisionTower(weights, vision), TextDecoder(weights, text)
     return BlipModel(*towers, tokenizer, image_processor, folder, place, chosen, text.bos_token_id, text.sep_token_id)
 
@@ -150,5 +172,7 @@ def pick_precision(precision: str, device: torch.device) -> str:
             f"unknown precision {precision!r}; choose one of auto, {', '.join(DTYPES)}", name="precision"
         )
     if precision == "float16" and device.type == "cpu":
-        raise OptionsError("float16 can't run on a CPU; choose float32 or bfloat16", name="precision")
+        raise OptionsError("float16 can't run on a CPU; choose float32, bfloat16 or int8", name="precision")
+    if precision == "int8" and (device.type != "cpu" or not int8_available()):
+        raise OptionsError("int8 runs on x86 CPUs only; choose another precision", name="precision")
     return precision

@@ -2,13 +2,16 @@
 
 The arithmetic is that of `transformers.BlipForConditionalGeneration`; what differs is what is kept and shared. Query, key and value are one
 product; attention is fused; the image's keys and values are computed once per layer and shared by every row that looks at the picture; a row
-of the text decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing.
+of the text decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing. In int8 the products are of whole numbers and
+everything between them is float32.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,52 +23,115 @@ from caption.errors import ModelError
 
 
 class Weights:
-    """The tensors of a safetensors file, each taken once, straight in the wanted type and place.
+    """The tensors of a safetensors file, each taken once, straight in the wanted precision and place.
 
-    Raises `ModelError` (`model_damaged`) for one that is missing, has another shape or holds numbers that aren't finite.
+    `dtype` is what the towers compute in; with `int8` their products are of whole numbers. Raises `ModelError` (`model_damaged`) for a tensor
+    that is missing, has another shape or holds numbers that aren't finite.
     """
 
-    def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device) -> None:
-        self.folder, self.dtype, self.device = folder, dtype, device
-        try:
-            self._file = safe_open(folder / "model.safetensors", "pt", device="cpu")
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{folder.name}: the weights can't be read: {error}") from error
+    # Pages of the file that were looked at count as this process's memory until the file is opened anew.
+    REOPEN_AFTER_BYTES = 128 * 2**20
+
+    def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device, *, int8: bool = False) -> None:
+        self.folder, self.dtype, self.device, self.int8 = folder, dtype, device, int8
+        self._open()
         self.names = set(self._file.keys())
+
+    def _open(self) -> None:
+        try:
+            self._file = safe_open(self.folder / "model.safetensors", "pt", device="cpu")
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{self.folder.name}: the weights can't be read: {error}") from error
+        self._looked_at = 0
 
     def take(self, name: str, *shape: int) -> Tensor:
         if name not in self.names:
             raise ModelError(f"{self.folder.name}: the tensor {name} is missing")
+        if self._looked_at > self.REOPEN_AFTER_BYTES:
+            self._open()
         try:
             tensor = self._file.get_tensor(name)
         except SafetensorError as error:
             raise ModelError(f"{self.folder.name}: {name} can't be read: {error}") from error
         if tuple(tensor.shape) != shape:
             raise ModelError(f"{self.folder.name}: {name} has the shape {tuple(tensor.shape)}, not {shape}")
-        # NaN and infinity both survive abs().max(): one pass, no mask
-        if not torch.isfinite(tensor.abs().max()):
+        # NaN and infinity both show in the extremes: one pass, no mask
+        if not torch.stack(torch.aminmax(tensor)).isfinite().all():
             raise ModelError(f"{self.folder.name}: {name} holds numbers that are not finite")
+        self._looked_at += tensor.nbytes
         return tensor.to(self.device, self.dtype)
 
     def linear(self, name: str, out: int, into: int) -> Linear:
-        return Linear(self.take(f"{name}.weight", out, into), self.take(f"{name}.bias", out))
+        return self.fused([name], out, into)
 
     def fused(self, names: list[str], out: int, into: int) -> Linear:
         """Several products of one input as one."""
-        weight = torch.cat([self.take(f"{name}.weight", out, into) for name in names])
-        return Linear(weight, torch.cat([self.take(f"{name}.bias", out) for name in names]))
+        weights = [self.take(f"{name}.weight", out, into) for name in names]
+        biases = [self.take(f"{name}.bias", out) for name in names]
+        if len(names) == 1:
+            return self.product(weights[0], biases[0])
+        return self.product(torch.cat(weights), torch.cat(biases))
+
+    def product(self, weight: Tensor, bias: Tensor) -> Linear:
+        return Int8Linear.from_float(weight, bias) if self.int8 else FloatLinear(weight, bias)
 
     def norm(self, name: str, width: int, eps: float) -> LayerNorm:
         return LayerNorm(self.take(f"{name}.weight", width), self.take(f"{name}.bias", width), eps)
 
 
+class Linear(Protocol):
+    """(…, in) → (…, out)."""
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True)
-class Linear:
+class FloatLinear:
     weight: Tensor  # (out, in)
     bias: Tensor  # (out,)
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
+
+
+def int8_available() -> bool:
+    """Whether this processor and build of torch have the products of `Int8Linear` (x86)."""
+    return "fbgemm" in torch.backends.quantized.supported_engines
+
+
+@dataclass(frozen=True)
+class Int8Linear:
+    """A product of whole numbers: weights in 8 bits with a scale per output, inputs rounded at each call with a scale per row.
+
+    Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs keep 7 bits there.
+    """
+
+    packed: torch.ScriptObject
+    bias: Tensor  # (out,) float32
+    levels: int  # the largest input becomes this whole number
+
+    @classmethod
+    def from_float(cls, weight: Tensor, bias: Tensor) -> Int8Linear:
+        """`weight` (out, in) and `bias` (out,) in float32."""
+        scale = weight.abs().amax(1).clamp_min(1e-12) / 127  # (out,)
+        whole = torch.round(weight / scale[:, None]).to(torch.int8)
+        with warnings.catch_warnings():
+            # torch means to drop the type some day; the version is pinned, and nothing else multiplies int8 as fast on AVX2
+            warnings.filterwarnings("ignore", message=".*quantize", category=UserWarning)
+            zero = torch.zeros(len(scale), dtype=torch.long)
+            packed = torch.ops.quantized.linear_prepack(
+                torch._make_per_channel_quantized_tensor(whole, scale.double(), zero, 0), None
+            )
+        able = torch.cpu.get_capabilities()
+        vnni = any(able.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+        return cls(packed, bias.float(), 127 if vnni else 63)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        largest = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)  # (…, 1)
+        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            x / largest, 1 / self.levels, self.levels + 1, self.packed
+        )
+        return torch.addcmul(self.bias, product, largest)
 
 
 @dataclass(frozen=True)
@@ -102,7 +168,7 @@ class VisionTower:
         start = "vision_model.embeddings"
         self.class_embedding = weights.take(f"{start}.class_embedding", 1, 1, width)
         self.position_embedding = weights.take(f"{start}.position_embedding", 1, count, width)
-        self.patch_embedding = Linear(
+        self.patch_embedding = FloatLinear(
             weights.take(f"{start}.patch_embedding.weight", width, 3, patch, patch),
             weights.take(f"{start}.patch_embedding.bias", width),
         )
@@ -157,36 +223,56 @@ class _TextLayer:
 class Cache:
     """What the rows of a batch have seen: P prompts, n rows each.
 
-    A layer's keys lie in one buffer (P, H, L + n·T, d): the prompt's, shared by its rows, then n for every step, written once and never moved.
-    `visible` (P, n, L + n·T) says which of them a row may look at: its prompt and its ancestors.
+    A layer's keys lie in one buffer (P, H, C, d): the prompt's, shared by its rows, then n columns for every step, written once. `visible`
+    (P, n, C) says which of them a row may look at: its prompt and its ancestors. When the buffer is full, the columns that no row looks at any
+    more are left behind; beams soon have most ancestors in common, so that little is moved.
     """
 
+    STEPS_AHEAD = 16
+
     def __init__(
-        self, lengths: list[int], rows: int, steps: int, image_keys: list[tuple[Tensor, Tensor]], image_of: list[int]
+        self, lengths: list[int], rows: int, image_keys: list[tuple[Tensor, Tensor]], image_of: list[int]
     ) -> None:
         self.device = image_keys[0][0].device
         self.lengths = torch.tensor(lengths, device=self.device)  # (P,) tokens of each prompt
-        self.prompt_width, self.rows, self.steps = max(lengths), rows, steps
-        self.step = 0
-        capacity = self.prompt_width + rows * steps
-        columns = torch.arange(self.prompt_width, device=self.device)
-        self.visible = torch.zeros(len(lengths), rows, capacity, dtype=torch.bool, device=self.device)
-        self.visible[:, :, : self.prompt_width] = (columns < self.lengths[:, None])[:, None]
+        self.rows, self.step = rows, 0
+        self.used = max(lengths)  # columns written so far
+        columns = torch.arange(self.used + rows * self.STEPS_AHEAD, device=self.device)
+        self.visible = (columns < self.lengths[:, None])[:, None].repeat(1, rows, 1)
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
         self.image_keys = image_keys  # per layer (I, H, N, d), keys and values
         self.looking = Looking(image_of, rows, self.device)
 
     @property
-    def used(self) -> int:
-        """Columns written so far."""
-        return self.prompt_width + self.rows * self.step
+    def capacity(self) -> int:
+        return self.visible.shape[2]
+
+    def start(self, keys: Tensor, values: Tensor) -> None:
+        """The next layer's keys and values of the prompts, (P, H, L, d) each."""
+        for store, new in ((self.keys, keys), (self.values, values)):
+            store.append(F.pad(new, (0, 0, 0, self.capacity - self.used)))
 
     def choose(self, parents: Tensor) -> None:
         """Row i of a prompt goes on from its row `parents[p, i]`; it will write its own column. `parents` (P, n)."""
         self.visible = self.visible.gather(1, parents[:, :, None].expand_as(self.visible))
+        if self.used + self.rows > self.capacity:
+            self._leave_behind()
         own = torch.arange(self.rows, device=self.device)
         self.visible[:, own, self.used + own] = True
+
+    def _leave_behind(self) -> None:
+        """Move the columns that some row looks at to the front, and make room for more."""
+        alive = self.visible.any(1)  # (P, C)
+        self.used = int(alive.sum(1).max())
+        # the living in their order; a prompt with fewer of them is filled with columns nobody looks at
+        order = alive.byte().argsort(dim=1, descending=True, stable=True)[:, : self.used]  # (P, used)
+        more = self.rows * self.STEPS_AHEAD
+        self.visible = F.pad(self.visible.gather(2, order[:, None].expand(-1, self.rows, -1)), (0, more))
+        for store in (self.keys, self.values):
+            for layer, buffer in enumerate(store):
+                chosen = order[:, None, :, None].expand(-1, buffer.shape[1], -1, buffer.shape[3])
+                store[layer] = F.pad(buffer.gather(2, chosen), (0, 0, 0, more))
 
     def keep(self, prompts: Tensor, image_of: list[int]) -> None:
         """Only these prompts go on: `prompts` (P',) indices."""
@@ -239,7 +325,9 @@ class TextDecoder:
         eps, image_width = config.layer_norm_eps, config.encoder_hidden_size
         self.heads = config.num_attention_heads
         start = "text_decoder.bert.embeddings"
-        self.words = weights.take(f"{start}.word_embeddings.weight", vocabulary, width)
+        self.dtype = weights.dtype
+        words = weights.take(f"{start}.word_embeddings.weight", vocabulary, width)
+        self.words = words.half() if weights.int8 else words
         self.positions = weights.take(f"{start}.position_embeddings.weight", config.max_position_embeddings, width)
         self.embedding_norm = weights.norm(f"{start}.LayerNorm", width, eps)
         self.layers = []
@@ -265,10 +353,10 @@ class TextDecoder:
         self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
         # The output weights are tied to the word embeddings, and a file need not repeat them; one that holds others means them.
         output, bias = f"{head}.decoder.weight", f"{head}.bias"
-        untied = weights.take(output, vocabulary, width) if output in weights.names else self.words
+        untied = weights.take(output, vocabulary, width) if output in weights.names else words
         if bias not in weights.names:
             bias = f"{head}.decoder.bias"
-        self.head = Linear(self.words if torch.equal(untied, self.words) else untied, weights.take(bias, vocabulary))
+        self.head = weights.product(words if torch.equal(untied, words) else untied, weights.take(bias, vocabulary))
 
     def image_keys(self, image_embeds: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Per layer the pictures' keys and values, (I, H, N, d) each, from `image_embeds` (I, N, D)."""
@@ -281,17 +369,13 @@ class TextDecoder:
     def prefill(self, ids: Tensor, cache: Cache) -> Tensor:
         """Read the prompts, `ids` (P, L) padded at the end; return the last token's logits (P, V)."""
         count, length = ids.shape
-        x = self.embedding_norm(self.words[ids] + self.positions[:length])  # (P, L, D)
+        x = self.embedding_norm(self.words[ids].to(self.dtype) + self.positions[:length])  # (P, L, D)
         columns = torch.arange(length, device=ids.device)
         # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
         mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < cache.lengths[:, None])[:, None, None]
-        capacity = cache.prompt_width + cache.rows * cache.steps
         for index, layer in enumerate(self.layers):
             q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, L, d)
-            for store, new in ((cache.keys, k), (cache.values, v)):
-                buffer = new.new_empty(count, self.heads, capacity, new.shape[-1])
-                buffer[:, :, :length] = new
-                store.append(buffer)
+            cache.start(k, v)
             x = self._finish(layer, index, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask), cache)
         return self._logits(x[torch.arange(count, device=ids.device), cache.lengths - 1])
 
@@ -299,7 +383,7 @@ class TextDecoder:
         """One more token for every row, `ids` (P, n), after `cache.choose`; return logits (P, n, V)."""
         first, end = cache.used, cache.used + cache.rows
         position = cache.lengths + cache.step  # (P,)
-        x = self.embedding_norm(self.words[ids] + self.positions[position][:, None])  # (P, n, D)
+        x = self.embedding_norm(self.words[ids].to(self.dtype) + self.positions[position][:, None])  # (P, n, D)
         mask = cache.visible[:, None, :, :end]  # (P, 1, n, columns)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, n, d)
@@ -308,6 +392,7 @@ class TextDecoder:
             seen = F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=mask)
             x = self._finish(layer, index, x, seen, cache)
         cache.step += 1
+        cache.used = end
         return self._logits(x)
 
     def _finish(self, layer: _TextLayer, index: int, x: Tensor, seen: Tensor, cache: Cache) -> Tensor:

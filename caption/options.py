@@ -5,6 +5,7 @@ Change a value with `dataclasses.replace`; every field is checked again.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -60,6 +61,7 @@ class DecodingOptions:
     no_repeat_ngram_size: int = 0
     length_penalty: float = 1.0
     early_stopping: bool | str = False  # True | False | "never"
+    suppress: tuple[tuple[int, ...], ...] = ()  # runs of token ids that never come, transformers' `bad_words_ids`
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,6 +80,10 @@ class DecodingOptions:
         _number("length_penalty", self.length_penalty, -100.0, 100.0)
         _one_of("early_stopping", self.early_stopping, (True, False, "never"))
         _whole("seed", self.seed, 0, MAX_SEED)
+        if not all(isinstance(run, tuple) and run for run in self.suppress):
+            raise OptionsError("suppress must hold tuples of token ids", name="suppress")
+        for token in itertools.chain.from_iterable(self.suppress):
+            _whole("suppress", token, 0, 10_000_000)
         if not self.do_sample:
             if self.num_return_sequences > self.num_beams:
                 raise OptionsError(
@@ -99,15 +105,18 @@ class DescribeOptions:
     `multi_round`: False gives one round whatever the detail.
     `strategy`: forced (long, by parameters and rounds) | plain (one short caption).
     `seed`: the same picture, options, model and machine give the same text.
+    `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`); False lets clean-up repair them.
     """
 
     detail: str = "high"
     multi_round: bool = True
     strategy: str = "forced"
     seed: int = 0
+    suppress_nonwords: bool = True
 
     def __post_init__(self) -> None:
         _one_of("detail", self.detail, DETAILS)
         _flag("multi_round", self.multi_round)
         _one_of("strategy", self.strategy, STRATEGIES)
+        _flag("suppress_nonwords", self.suppress_nonwords)
         _whole("seed", self.seed, 0, MAX_SEED)

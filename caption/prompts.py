@@ -61,6 +61,22 @@ PRESETS = {
     ),
 }
 
+# Non-words that blip-large opens many captions with; they are kept from being written, so that the sentence stays whole.
+NONWORDS = (
+    "araffe",
+    "araffes",
+    "araffed",
+    "araffeed",
+    "araffy",
+    "arafe",
+    "arafes",
+    "arafed",
+    "arrafe",
+    "arrafed",
+    "arraffe",
+    "arraffed",
+)
+
 MIN_CANDIDATE_CHARACTERS = 20  # a candidate must be longer than this
 COMBINE_BELOW_WORDS = 25  # the leading candidate is combined with others below this
 MAX_COMBINED_PHRASES = 3

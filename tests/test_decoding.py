@@ -25,8 +25,9 @@ from transformers.generation.logits_process import (
 
 from caption.decoding import decode, generate
 from caption.errors import Cancelled, OptionsError
-from caption.filters import filtered
+from caption.filters import adjusted, shortlist
 from caption.model import load_model
+from caption.network import Cache
 from caption.options import DecodingOptions
 
 PROMPTS = ["", "a photo of", "a red", "a detailed photography of", "the dog and the cat"]
@@ -58,6 +59,7 @@ def transformers_with_scores(
     for name in ("seed", "max_length", "temperature", "top_k", "top_p"):
         settings.pop(name)
     settings["min_new_tokens"] = settings["min_new_tokens"] or None
+    settings["bad_words_ids"] = [list(run) for run in settings.pop("suppress")] or None
     with torch.inference_mode():
         output = reference.generate(
             pixel_values(model, picture), input_ids=ids, output_scores=True, return_dict_in_generate=True, **settings
@@ -83,6 +85,15 @@ def reference_filters(options: DecodingOptions, scores: torch.Tensor, tokens: to
         if options.top_p < 1:
             chain.append(TopPLogitsWarper(options.top_p, min_tokens_to_keep=keep))
     return chain(tokens, scores.clone())
+
+
+def filtered(scores: torch.Tensor, tokens: torch.Tensor, options: DecodingOptions, **known: int) -> torch.Tensor:
+    """All of our filters; what can't be drawn scores minus infinity, as the reference has it."""
+    scores = adjusted(scores, tokens, options, **known)
+    if not options.do_sample:
+        return scores
+    values, ids = shortlist(scores, options)
+    return torch.full_like(scores, -torch.inf).scatter(1, ids, values)
 
 
 GRID = [
@@ -312,6 +323,44 @@ def test_threads_do_not_disturb_each_other(tiny_model, features) -> None:
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        DecodingOptions(max_new_tokens=40, num_beams=4, no_repeat_ngram_size=2),
+        DecodingOptions(max_new_tokens=40, num_beams=4, do_sample=True, temperature=2.0),
+        DecodingOptions(max_new_tokens=40, num_return_sequences=5, do_sample=True, temperature=2.0),
+        DecodingOptions(max_new_tokens=40, repetition_penalty=1.5),
+    ],
+    ids=str,
+)
+def test_what_the_cache_leaves_behind_was_needed_by_nobody(tiny_model, features, monkeypatch, options) -> None:
+    pairs = [(0, "a red"), (2, ""), (0, "a detailed photography of")]
+    prompts, owners = [tiny_model.prompt_ids(prompt) for _, prompt in pairs], [image for image, _ in pairs]
+    monkeypatch.setattr(Cache, "STEPS_AHEAD", 1000)
+    expected = generate(tiny_model, features, prompts, options, image_index=owners)
+    for steps_ahead in (1, 3, 16):
+        monkeypatch.setattr(Cache, "STEPS_AHEAD", steps_ahead)
+        found = generate(tiny_model, features, prompts, options, image_index=owners)
+        for one, other in zip(expected, found, strict=True):
+            assert [s.token_ids for s in one] == [s.token_ids for s in other]
+
+
+def test_the_cache_of_beams_stays_small(tiny_model, features, monkeypatch) -> None:
+    """Beams soon share their ancestors: far fewer columns than 8 for each of 200 steps."""
+    widest = 0
+    choose = Cache.choose
+
+    def watch(cache: Cache, parents: torch.Tensor) -> None:
+        nonlocal widest
+        choose(cache, parents)
+        widest = max(widest, cache.capacity)
+
+    monkeypatch.setattr(Cache, "choose", watch)
+    options = DecodingOptions(max_new_tokens=200, min_new_tokens=200, num_beams=8)
+    generate(tiny_model, features, [tiny_model.prompt_ids("a red")], options)
+    assert 200 < widest < 800
 
 
 class TestSteps:

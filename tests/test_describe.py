@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import DEMO_FOLDER, EXAMPLES, PHOTOGRAPHS
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from caption import DescribeOptions, caption_stats, load_describer, prompts
 from caption.decoding import DecodedSequence, Step
@@ -37,6 +38,9 @@ class ScriptedModel:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         return [-1, *self.ids(prompt)]
+
+    def beginnings(self, words) -> tuple[tuple[int, ...], ...]:
+        return ((999,),)
 
     def ids(self, text: str) -> list[int]:
         self.words += text.split()
@@ -107,7 +111,8 @@ class TestRoundOne:
     def test_every_prompt_is_asked_with_the_preset_and_the_seed(self, scripted) -> None:
         _, asked = scripted(DescribeOptions(detail="low", seed=11), PROMPT_ANSWERS)
         assert [prompt for prompt, _ in asked] == list(prompts.PROMPTS)
-        assert {settings for _, settings in asked} == {dataclasses.replace(prompts.PRESETS["prompts"], seed=11)}
+        expected = dataclasses.replace(prompts.PRESETS["prompts"], seed=11, suppress=((999,),))
+        assert {settings for _, settings in asked} == {expected}
 
     def test_phrases_of_others_are_combined_and_named(self, scripted) -> None:
         answers = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch")
@@ -274,6 +279,26 @@ class TestWithRealModels:
             tiny_describer.describe(source)
         with pytest.raises(ImageError):
             list(tiny_describer.stream(source))
+
+    def test_nonwords_are_kept_from_being_written(self, tiny_folder: Path, tmp_path: Path, monkeypatch) -> None:
+        """A model that would say "araffe" all the time, as blip-large does in places."""
+        folder = shutil.copytree(tiny_folder, tmp_path / "araffe")
+        vocabulary = (folder / "vocab.txt").read_text().splitlines()
+        beginning, end = vocabulary.index("photography"), vocabulary.index("professional")
+        vocabulary[beginning], vocabulary[end] = "ara", "##ffe"
+        (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+        weights = load_file(folder / "model.safetensors")
+        weights["text_decoder.cls.predictions.bias"][[beginning, end]] += 20.0
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        monkeypatch.setattr("caption.describe.clean_caption", lambda text, prompt="": text)
+        describer = load_describer(str(folder), device="cpu", precision="float32")
+
+        def text(suppress: bool) -> str:
+            options = DescribeOptions(strategy="plain", suppress_nonwords=suppress)
+            return describer.describe(PICTURE, options).text
+
+        assert "ara" in text(False)
+        assert "ara" not in text(True)
 
 
 class TestLoadDescriber:

@@ -12,9 +12,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
+from caption.decoding import generate
 from caption.errors import Cancelled, ModelError, OptionsError
 from caption.image import load_image
-from caption.model import load_model, pick_device, pick_precision
+from caption.model import PATCHES_PER_PASS, load_model, pick_device, pick_precision
+from caption.network import Int8Linear, Weights, int8_available
+from caption.options import DecodingOptions
+from caption.prompts import NONWORDS
 
 
 @pytest.fixture
@@ -41,6 +45,15 @@ def with_value(name: str, value: float):
 
 
 A_TENSOR = "text_decoder.bert.encoder.layer.1.crossattention.self.key.weight"
+
+
+def test_weights_taken_after_the_file_was_opened_anew(tiny_folder: Path, monkeypatch) -> None:
+    """What was looked at is let go now and then; the tensors taken before stay good."""
+    monkeypatch.setattr(Weights, "REOPEN_AFTER_BYTES", 100)
+    expected = load_file(tiny_folder / "model.safetensors")
+    weights = Weights(tiny_folder, torch.float32, torch.device("cpu"))
+    taken = {name: weights.take(name, *tensor.shape) for name, tensor in expected.items()}
+    assert all(torch.equal(taken[name], tensor) for name, tensor in expected.items())
 
 
 class TestLoading:
@@ -119,12 +132,83 @@ class TestEncoding:
             tiny_model.encode([Image.new("RGB", (8, 8))] * 5, stop)
         assert len(asked) == 3
 
+    def test_a_picture_is_the_same_in_passes_of_any_size(self, tiny_model, monkeypatch) -> None:
+        pictures = [Image.new("RGB", (40 + i, 30), (40 * i, 200, 10)) for i in range(5)]
+        expected = tiny_model.encode(pictures).image_embeds
+        monkeypatch.setitem(PATCHES_PER_PASS, "cpu", 2 * tiny_model.vision.position_embedding.shape[1])
+        found = tiny_model.encode(pictures).image_embeds
+        assert found.shape == expected.shape
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.skipif(not int8_available(), reason="int8 products are for x86")
+class TestInt8:
+    @pytest.mark.parametrize("shape", [(1, 64), (7, 64), (2, 5, 64)])
+    def test_product_is_close_to_float(self, shape: tuple[int, ...]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(48, 64, generator=generator) * torch.rand(48, 1, generator=generator)
+        bias = torch.randn(48, generator=generator)
+        x = torch.randn(shape, generator=generator)
+        expected = torch.nn.functional.linear(x, weight, bias)
+        found = Int8Linear.from_float(weight, bias)(x)
+        assert found.shape == expected.shape
+        assert (found - expected).norm() / expected.norm() < 0.03
+
+    def test_every_row_has_its_own_scale(self) -> None:
+        """A row gives the same alone and beside rows a thousand times as large; zeros give the bias."""
+        generator = torch.Generator().manual_seed(0)
+        linear = Int8Linear.from_float(torch.randn(16, 32, generator=generator), torch.ones(16))
+        x = torch.randn(6, 32, generator=generator) * torch.tensor([1e-3, 1, 1e3, 1e-6, 30, 0])[:, None]
+        together = linear(x)
+        for i in range(len(x)):
+            assert torch.equal(together[i], linear(x[i : i + 1])[0])
+        assert torch.equal(together[5], torch.ones(16))
+
+    def test_sums_do_not_overflow(self) -> None:
+        """Without VNNI two products are summed in 16 bits: the largest inputs and weights must still come out right."""
+        found = Int8Linear.from_float(torch.ones(8, 768), torch.zeros(8))(torch.ones(3, 768))
+        torch.testing.assert_close(found, torch.full((3, 8), 768.0))
+
+    def test_model_says_much_the_same(self, demo_describer) -> None:
+        """Embeddings and the log-probabilities of the float caption hardly change."""
+        model = load_model(demo_describer.model.folder, "cpu", "int8")
+        assert model.precision == "int8"
+        pictures = [load_image(path) for path in sorted(EXAMPLES.glob("scene-*"))]
+        options = DecodingOptions(max_new_tokens=20, num_beams=3)
+        prompts, owners = [model.prompt_ids("")] * len(pictures), range(len(pictures))
+        features, whole = demo_describer.model.encode(pictures), model.encode(pictures)
+        cosine = torch.cosine_similarity(features.image_embeds, whole.image_embeds, dim=-1)
+        assert cosine.min() > 0.97
+        assert cosine.mean() > 0.995
+        expected = generate(demo_describer.model, features, prompts, options, image_index=owners)
+        found = generate(model, whole, prompts, options, image_index=owners)
+        for (one,), (other,) in zip(expected, found, strict=True):
+            assert one.avg_logprob == pytest.approx(other.avg_logprob, abs=0.15)
+
+    def test_other_devices_refuse(self) -> None:
+        with pytest.raises(OptionsError):
+            pick_precision("int8", torch.device("cuda"))
+
 
 class TestText:
     def test_start_token_lies_outside_the_tokenizer(self, tiny_model) -> None:
         ids = tiny_model.prompt_ids("a photo of")
         assert ids[0] == tiny_model.start_id >= len(tiny_model.tokenizer)
         assert tiny_model.text(ids) == "a photo of"
+
+    def test_beginnings_of_words(self, tiny_model, demo_describer) -> None:
+        """A beginning never is a word or a letter of its own: both vocabularies spell the non-words letter by letter."""
+        for model in (tiny_model, demo_describer.model):
+            runs = model.beginnings(NONWORDS)
+            assert {"".join(model.text(run).split()) for run in runs} == {"ara", "arr"}
+            assert all(len(run) == 3 for run in runs)
+
+    def test_beginning_of_a_word_whose_first_piece_is_long(self, folder: Path) -> None:
+        vocabulary = (folder / "vocab.txt").read_text().splitlines()
+        vocabulary[vocabulary.index("photography")] = "ara"
+        (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+        model = load_model(folder, "cpu", "float32")
+        assert model.beginnings(("araffe", "arafed")) == ((vocabulary.index("ara"),),)
 
     def test_empty_prompt_is_the_start_token(self, tiny_model) -> None:
         assert tiny_model.prompt_ids("") == [tiny_model.start_id]
