@@ -10,14 +10,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
-from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil
+from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil, BlipTextConfig, BlipVisionConfig
 
 from caption.errors import Cancelled, ModelError, OptionsError
-from caption.network import TextDecoder, VisionTower, Weights, int8_available
-from caption.registry import check_folder
+from caption.network import TextDecoder, TextMatcher, VisionTower, Weights, int8_available
+from caption.registry import CAPTIONER, MATCHER, check_folder
 
 # What a precision computes in; in int8 the products are of whole numbers and the rest is float32.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.float32}
@@ -25,6 +26,7 @@ DEVICES = ("cpu", "cuda", "npu", "mps")
 # Patches that go through the vision tower together: on a CPU a large picture fills the cores alone, small ones share a pass.
 PATCHES_PER_PASS = {"cpu": 1024}
 PATCHES_PER_PASS_ELSEWHERE = 16 * 1024
+TEXTS_PER_PASS = 64
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,43 @@ class ImageFeatures:
 
 
 @dataclass(frozen=True)
-class BlipModel:
-    """Weights on a device, with what is needed to use them. Holds no state of any request."""
+class _Seeing:
+    """What captioner and matcher have in common: a vision tower on a device, with what is needed to use it."""
 
     vision: VisionTower
-    decoder: TextDecoder
     tokenizer: BertTokenizer
     image_processor: BlipImageProcessorPil
     folder: Path
     device: torch.device
     precision: str
-    start_id: int  # the decoder's start token; it lies outside the tokenizer's vocabulary
-    end_id: int
 
     @property
     def dtype(self) -> torch.dtype:
         return DTYPES[self.precision]
+
+    def encode(self, images: Sequence[Image.Image], stop: Callable[[], bool] | None = None) -> ImageFeatures:
+        """The vision tower's view of RGB pictures, several in a pass. `stop` is asked before every picture: true raises `Cancelled`."""
+        patches = PATCHES_PER_PASS.get(self.device.type, PATCHES_PER_PASS_ELSEWHERE)
+        together = max(1, patches // self.vision.position_embedding.shape[1])
+        embeds = []
+        for first in range(0, len(images), together):
+            prepared = []
+            for image in images[first : first + together]:
+                if stop is not None and stop():
+                    raise Cancelled("stopped while encoding")
+                prepared.append(self.image_processor(images=image, return_tensors="pt")["pixel_values"])  # (1, 3, H, W)
+            with torch.inference_mode(), memory_errors():
+                embeds.append(self.vision(torch.cat(prepared).to(self.device, self.dtype)))  # (B, N, D)
+        return ImageFeatures(torch.cat(embeds))
+
+
+@dataclass(frozen=True)
+class BlipModel(_Seeing):
+    """A captioner: weights on a device, with what is needed to use them. Holds no state of any request."""
+
+    decoder: TextDecoder
+    start_id: int  # the decoder's start token; it lies outside the tokenizer's vocabulary
+    end_id: int
 
     @property
     def max_positions(self) -> int:
@@ -83,20 +106,52 @@ class BlipModel:
         known = [i for i in token_ids if i < len(self.tokenizer)]
         return self.tokenizer.decode(known, skip_special_tokens=True)
 
-    def encode(self, images: Sequence[Image.Image], stop: Callable[[], bool] | None = None) -> ImageFeatures:
-        """The vision tower's view of RGB pictures, several in a pass. `stop` is asked before every picture: true raises `Cancelled`."""
-        patches = PATCHES_PER_PASS.get(self.device.type, PATCHES_PER_PASS_ELSEWHERE)
-        together = max(1, patches // self.vision.position_embedding.shape[1])
-        embeds = []
-        for first in range(0, len(images), together):
-            prepared = []
-            for image in images[first : first + together]:
-                if stop is not None and stop():
-                    raise Cancelled("stopped while encoding")
-                prepared.append(self.image_processor(images=image, return_tensors="pt")["pixel_values"])  # (1, 3, H, W)
+
+@dataclass(frozen=True)
+class MatchingModel(_Seeing):
+    """An image-text matcher (BLIP's filter, Li et al. 2022): how well a sentence fits a picture."""
+
+    matcher: TextMatcher
+
+    def match(
+        self,
+        features: ImageFeatures,
+        texts: Sequence[str],
+        image_index: Sequence[int] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[float]:
+        """The log-odds that each text fits its picture; their logistic function is the matching head's probability.
+
+        `image_index`: which picture of `features` a text belongs to (default: all to the first). Texts are cut at the position table.
+        `stop` is asked before every batch: true raises `Cancelled`.
+        """
+        owners = list(image_index) if image_index is not None else [0] * len(texts)
+        if len(owners) != len(texts) or any(not 0 <= owner < len(features) for owner in owners):
+            raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
+        limit = self.matcher.positions.shape[0]
+        rows = [self.tokenizer.encode(text, truncation=True, max_length=limit) for text in texts]
+        # texts of like length share a batch, so that little is padded
+        order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+        found = [0.0] * len(rows)
+        if not rows:
+            return found
+        with torch.inference_mode(), memory_errors():
+            image_keys = self.matcher.image_keys(features.image_embeds)
+        for first in range(0, len(order), TEXTS_PER_PASS):
+            if stop is not None and stop():
+                raise Cancelled("stopped while matching")
+            batch = order[first : first + TEXTS_PER_PASS]
+            lengths = torch.tensor([len(rows[row]) for row in batch])
+            ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
+            for place, row in enumerate(batch):
+                ids[place, : len(rows[row])] = torch.tensor(rows[row])
             with torch.inference_mode(), memory_errors():
-                embeds.append(self.vision(torch.cat(prepared).to(self.device, self.dtype)))  # (B, N, D)
-        return ImageFeatures(torch.cat(embeds))
+                odds = self.matcher.match(
+                    ids.to(self.device), lengths.to(self.device), image_keys, [owners[row] for row in batch]
+                )
+            for row, value in zip(batch, odds.tolist(), strict=True):
+                found[row] = value
+        return found
 
 
 @contextlib.contextmanager
@@ -114,8 +169,34 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto", precision: 
     `device`: auto | cpu | cuda | npu | mps (an index such as cuda:1 may follow). `precision`: auto | float32 | bfloat16 | float16 | int8.
     Raises `ModelError` (`model_missing`, `model_damaged`, `out_of_memory`) and `OptionsError` (`bad_param`).
     """
+    opened = _open(folder, device, precision)
+    with memory_errors():
+        vision = VisionTower(opened.weights, opened.vision)
+        decoder = TextDecoder(opened.weights, opened.text)
+    return BlipModel(vision, *opened.rest, decoder, opened.text.bos_token_id, opened.text.sep_token_id)
+
+
+def load_matcher(folder: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> MatchingModel:
+    """Load a `BlipForImageTextRetrieval` checkpoint folder in the published layout; arguments and errors as for `load_model`."""
+    opened = _open(folder, device, precision, MATCHER)
+    with memory_errors():
+        vision = VisionTower(opened.weights, opened.vision)
+        matcher = TextMatcher(opened.weights, opened.text)
+    return MatchingModel(vision, *opened.rest, matcher)
+
+
+class _Opened(NamedTuple):
+    """A checkpoint folder whose settings are read and whose weights can be taken."""
+
+    weights: Weights
+    text: BlipTextConfig
+    vision: BlipVisionConfig
+    rest: tuple[BertTokenizer, BlipImageProcessorPil, Path, torch.device, str]  # `_Seeing`'s, after the tower
+
+
+def _open(folder: str | os.PathLike[str], device: str, precision: str, architecture: str = CAPTIONER) -> _Opened:
     folder = Path(folder)
-    check_folder(folder)
+    check_folder(folder, architecture=architecture)
     place = pick_device(device)
     chosen = pick_precision(precision, place)
     try:
@@ -127,10 +208,8 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto", precision: 
     text, vision = config.text_config, config.vision_config
     if {text.hidden_act, vision.hidden_act} != {"gelu"} or text.encoder_hidden_size != vision.hidden_size:
         raise ModelError(f"{folder.name}: config.json describes another architecture")
-    with memory_errors():
-        weights = Weights(folder, DTYPES[chosen], place, int8=chosen == "int8")
-        towers = VisionTower(weights, vision), TextDecoder(weights, text)
-    return BlipModel(*towers, tokenizer, image_processor, folder, place, chosen, text.bos_token_id, text.sep_token_id)
+    weights = Weights(folder, DTYPES[chosen], place, int8=chosen == "int8")
+    return _Opened(weights, text, vision, (tokenizer, image_processor, folder, place, chosen))
 
 
 def pick_device(device: str = "auto") -> torch.device:

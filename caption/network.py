@@ -220,6 +220,9 @@ class _TextLayer:
     norm: LayerNorm
 
 
+ImageKeys = list[tuple[Tensor, Tensor]]  # per layer the pictures' keys and values, (I, H, N, d) each
+
+
 class Cache:
     """What the rows of a batch have seen: P prompts, n rows each.
 
@@ -230,9 +233,7 @@ class Cache:
 
     STEPS_AHEAD = 16
 
-    def __init__(
-        self, lengths: list[int], rows: int, image_keys: list[tuple[Tensor, Tensor]], image_of: list[int]
-    ) -> None:
+    def __init__(self, lengths: list[int], rows: int, image_keys: ImageKeys, image_of: list[int]) -> None:
         self.device = image_keys[0][0].device
         self.lengths = torch.tensor(lengths, device=self.device)  # (P,) tokens of each prompt
         self.rows, self.step = rows, 0
@@ -242,7 +243,7 @@ class Cache:
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
         self.image_keys = image_keys  # per layer (I, H, N, d), keys and values
-        self.looking = Looking(image_of, rows, self.device)
+        self.looking = Looking(image_of, self.device)
 
     @property
     def capacity(self) -> int:
@@ -280,13 +281,13 @@ class Cache:
         for layer in range(len(self.keys)):
             self.keys[layer] = self.keys[layer][prompts]
             self.values[layer] = self.values[layer][prompts]
-        self.looking = Looking(image_of, self.rows, self.device)
+        self.looking = Looking(image_of, self.device)
 
 
 class Looking:
     """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures have fewer prompts."""
 
-    def __init__(self, image_of: list[int], rows: int, device: torch.device) -> None:
+    def __init__(self, image_of: list[int], device: torch.device) -> None:
         self.images = sorted(set(image_of))
         members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
         most = max(map(len, members))
@@ -317,22 +318,21 @@ class Looking:
         return seen if self.straight else seen[self.place]
 
 
-class TextDecoder:
-    """BERT with cross-attention to the picture and a language head. Rows are (prompt, row of it) pairs."""
+class TextTower:
+    """BERT with cross-attention to the picture: what decoder and matcher have in common. Rows are (sequence, row of it) pairs."""
 
-    def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
-        width, inner, vocabulary = config.hidden_size, config.intermediate_size, config.vocab_size
+    def __init__(self, weights: Weights, config: BlipTextConfig, start: str) -> None:
+        width, inner = config.hidden_size, config.intermediate_size
         eps, image_width = config.layer_norm_eps, config.encoder_hidden_size
-        self.heads = config.num_attention_heads
-        start = "text_decoder.bert.embeddings"
-        self.dtype = weights.dtype
-        words = weights.take(f"{start}.word_embeddings.weight", vocabulary, width)
-        self.words = words.half() if weights.int8 else words
-        self.positions = weights.take(f"{start}.position_embeddings.weight", config.max_position_embeddings, width)
-        self.embedding_norm = weights.norm(f"{start}.LayerNorm", width, eps)
+        self.heads, self.dtype = config.num_attention_heads, weights.dtype
+        self.words = weights.take(f"{start}.embeddings.word_embeddings.weight", config.vocab_size, width)
+        self.positions = weights.take(
+            f"{start}.embeddings.position_embeddings.weight", config.max_position_embeddings, width
+        )
+        self.embedding_norm = weights.norm(f"{start}.embeddings.LayerNorm", width, eps)
         self.layers = []
         for index in range(config.num_hidden_layers):
-            name = f"text_decoder.bert.encoder.layer.{index}"
+            name = f"{start}.encoder.layer.{index}"
             own, cross = f"{name}.attention", f"{name}.crossattention"
             self.layers.append(
                 _TextLayer(
@@ -348,17 +348,12 @@ class TextDecoder:
                     weights.norm(f"{name}.output.LayerNorm", width, eps),
                 )
             )
-        head = "text_decoder.cls.predictions"
-        self.transform = weights.linear(f"{head}.transform.dense", width, width)
-        self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
-        # The output weights are tied to the word embeddings, and a file need not repeat them; one that holds others means them.
-        output, bias = f"{head}.decoder.weight", f"{head}.bias"
-        untied = weights.take(output, vocabulary, width) if output in weights.names else words
-        if bias not in weights.names:
-            bias = f"{head}.decoder.bias"
-        self.head = weights.product(words if torch.equal(untied, words) else untied, weights.take(bias, vocabulary))
 
-    def image_keys(self, image_embeds: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def embedded(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """`ids` (P, R) → (P, R, D). `positions` are vectors, broadcast over what they lack."""
+        return self.embedding_norm(self.words[ids].to(self.dtype) + positions)
+
+    def image_keys(self, image_embeds: Tensor) -> ImageKeys:
         """Per layer the pictures' keys and values, (I, H, N, d) each, from `image_embeds` (I, N, D)."""
         found = []
         for layer in self.layers:
@@ -366,42 +361,92 @@ class TextDecoder:
             found.append((k.contiguous(), v.contiguous()))
         return found
 
+    def _qkv(self, index: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of a layer's self-attention, (P, H, R, d) each."""
+        q, k, v = self.layers[index].qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return q, k, v
+
+    def _finish(self, index: int, x: Tensor, seen: Tensor, looking: Looking, image_keys: ImageKeys) -> Tensor:
+        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d)."""
+        layer = self.layers[index]
+        x = layer.attention_norm(layer.attention_out(seen.transpose(1, 2).flatten(2)) + x)
+        q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
+        looked = looking.attend(q, *image_keys[index])
+        x = layer.cross_norm(layer.cross_out(looked.transpose(1, 2).flatten(2)) + x)
+        return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
+
+
+class TextDecoder(TextTower):
+    """Writes on from a prompt: causal, with a language head."""
+
+    def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
+        super().__init__(weights, config, "text_decoder.bert")
+        width, vocabulary, eps = config.hidden_size, config.vocab_size, config.layer_norm_eps
+        head = "text_decoder.cls.predictions"
+        self.transform = weights.linear(f"{head}.transform.dense", width, width)
+        self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
+        # The output weights are tied to the word embeddings, and a file need not repeat them; one that holds others means them.
+        output, bias = f"{head}.decoder.weight", f"{head}.bias"
+        untied = weights.take(output, vocabulary, width) if output in weights.names else self.words
+        if bias not in weights.names:
+            bias = f"{head}.decoder.bias"
+        tied = torch.equal(untied, self.words)
+        self.head = weights.product(self.words if tied else untied, weights.take(bias, vocabulary))
+        if weights.int8:
+            self.words = self.words.half()  # only looked up from now on: half the memory
+
     def prefill(self, ids: Tensor, cache: Cache) -> Tensor:
         """Read the prompts, `ids` (P, L) padded at the end; return the last token's logits (P, V)."""
         count, length = ids.shape
-        x = self.embedding_norm(self.words[ids].to(self.dtype) + self.positions[:length])  # (P, L, D)
+        x = self.embedded(ids, self.positions[:length])  # (P, L, D)
         columns = torch.arange(length, device=ids.device)
         # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
         mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < cache.lengths[:, None])[:, None, None]
-        for index, layer in enumerate(self.layers):
-            q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, L, d)
+        for index in range(len(self.layers)):
+            q, k, v = self._qkv(index, x)  # each (P, H, L, d)
             cache.start(k, v)
-            x = self._finish(layer, index, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask), cache)
+            seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            x = self._finish(index, x, seen, cache.looking, cache.image_keys)
         return self._logits(x[torch.arange(count, device=ids.device), cache.lengths - 1])
 
     def advance(self, ids: Tensor, cache: Cache) -> Tensor:
         """One more token for every row, `ids` (P, n), after `cache.choose`; return logits (P, n, V)."""
         first, end = cache.used, cache.used + cache.rows
         position = cache.lengths + cache.step  # (P,)
-        x = self.embedding_norm(self.words[ids].to(self.dtype) + self.positions[position][:, None])  # (P, n, D)
+        x = self.embedded(ids, self.positions[position][:, None])  # (P, n, D)
         mask = cache.visible[:, None, :, :end]  # (P, 1, n, columns)
-        for index, layer in enumerate(self.layers):
-            q, k, v = layer.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (P, H, n, d)
+        for index in range(len(self.layers)):
+            q, k, v = self._qkv(index, x)  # each (P, H, n, d)
             keys, values = cache.keys[index], cache.values[index]
             keys[:, :, first:end], values[:, :, first:end] = k, v
             seen = F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=mask)
-            x = self._finish(layer, index, x, seen, cache)
+            x = self._finish(index, x, seen, cache.looking, cache.image_keys)
         cache.step += 1
         cache.used = end
         return self._logits(x)
 
-    def _finish(self, layer: _TextLayer, index: int, x: Tensor, seen: Tensor, cache: Cache) -> Tensor:
-        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d)."""
-        x = layer.attention_norm(layer.attention_out(seen.transpose(1, 2).flatten(2)) + x)
-        q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
-        looked = cache.looking.attend(q, *cache.image_keys[index])
-        x = layer.cross_norm(layer.cross_out(looked.transpose(1, 2).flatten(2)) + x)
-        return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
-
     def _logits(self, x: Tensor) -> Tensor:
         return self.head(self.transform_norm(F.gelu(self.transform(x))))
+
+
+class TextMatcher(TextTower):
+    """Reads a whole sentence beside a picture and says whether it fits: `BlipForImageTextRetrieval`'s matching head."""
+
+    def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
+        super().__init__(weights, config, "text_encoder")
+        self.itm_head = FloatLinear(
+            weights.take("itm_head.weight", 2, config.hidden_size), weights.take("itm_head.bias", 2)
+        )
+
+    def match(self, ids: Tensor, lengths: Tensor, image_keys: ImageKeys, image_of: list[int]) -> Tensor:
+        """Log-odds (P,) that sentences fit their pictures: `ids` (P, L) padded at the end, `lengths` (P,) tokens of each."""
+        columns = torch.arange(ids.shape[1], device=ids.device)
+        mask = (columns < lengths[:, None])[:, None, None]  # (P, 1, 1, L)
+        looking = Looking(image_of, ids.device)
+        x = self.embedded(ids, self.positions[: ids.shape[1]])  # (P, L, D)
+        for index in range(len(self.layers)):
+            q, k, v = self._qkv(index, x)  # each (P, H, L, d)
+            seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            x = self._finish(index, x, seen, looking, image_keys)
+        false, true = self.itm_head(x[:, 0]).float().unbind(1)
+        return true - false

@@ -184,14 +184,20 @@ def _best_model(root: Path) -> FoundModel:
     raise ModelError(f"no model in {root}", code="model_missing")
 
 
-def check_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> None:
+CAPTIONER, MATCHER = (
+    "BlipForConditionalGeneration",
+    "BlipForImageTextRetrieval",
+)  # architectures as config.json names them
+
+
+def check_folder(folder: Path, sha256: Mapping[str, str] | None = None, architecture: str = CAPTIONER) -> None:
     """Every file there, settings sane, the weights' header whole; `sha256` holds hashes of small files by name.
 
     Raises `ModelError`: code `model_missing` when there is nothing, else
     `model_damaged` with the file and what is wrong with it. The tensors aren't read.
     """
     try:
-        _check_folder(folder, sha256 or {})
+        _check_folder(folder, sha256 or {}, architecture)
     except FileNotFoundError as error:
         raise ModelError(f"no model in {folder}", code="model_missing") from error
     except OSError as error:
@@ -199,7 +205,7 @@ def check_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> None:
         raise ModelError(f"{name} can't be read: {error.strerror or error}") from error
 
 
-def _check_folder(folder: Path, sha256: Mapping[str, str]) -> None:
+def _check_folder(folder: Path, sha256: Mapping[str, str], architecture: str) -> None:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if not names:
         raise ModelError(f"no model in {folder}", code="model_missing")
@@ -213,7 +219,7 @@ def _check_folder(folder: Path, sha256: Mapping[str, str]) -> None:
         if path.stat().st_size == 0:
             raise ModelError(f"{name} is empty")
 
-    image_size, vocab_size = _check_config(_read_json(folder / CONFIG_FILE))
+    image_size, vocab_size = _check_config(_read_json(folder / CONFIG_FILE), architecture)
     _check_preprocessor(_read_json(folder / PREPROCESSOR_FILE), image_size)
     _read_json(folder / TOKENIZER_FILE)
     for name in OPTIONAL_FILES:
@@ -301,13 +307,13 @@ def _sizes(part: str, settings: dict[str, Any], limits: Mapping[str, tuple[int, 
     return sizes
 
 
-def _check_config(config: dict[str, Any]) -> tuple[int, int]:
+def _check_config(config: dict[str, Any], architecture: str) -> tuple[int, int]:
     """Returns (image_size in pixels, the text model's vocab_size)."""
     if config.get("model_type") != "blip":
         raise ModelError(f"{CONFIG_FILE}: model_type must be 'blip', not {config.get('model_type')!r}")
     architectures = config.get("architectures")
-    if architectures and "BlipForConditionalGeneration" not in architectures:
-        raise ModelError(f"{CONFIG_FILE}: {architectures!r} describes no pictures (BlipForConditionalGeneration does)")
+    if architectures and architecture not in architectures:
+        raise ModelError(f"{CONFIG_FILE}: {architectures!r} is another kind of model than {architecture}")
 
     vision = _sizes("vision_config", _part(config, "vision_config"), _VISION_SIZES)
     if vision["image_size"] % vision["patch_size"]:

@@ -180,7 +180,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("port", str(DEFAULT_PORT), "监听端口", type=whole(1, 65535))
     add("model", "auto", "模型：auto、large、base、demo 或一个文件夹")
     add("device", "auto", "设备：auto、cpu、cuda、cuda:1 等")
-    add("precision", "auto", "精度：auto、float32、bfloat16、float16")
+    add("precision", "auto", "精度：auto、float32、bfloat16、float16、int8")
     add("threads", None, "CPU 线程数", type=whole(1, 1024))
     add("deadline-s", str(DEFAULT_DEADLINE_S), "一次生成最多用多少秒，包括排队", type=seconds)
     add("allowed-hosts", "", "允许的 Host，用逗号分隔，默认不限制", type=hosts)

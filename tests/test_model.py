@@ -10,12 +10,12 @@ import torch
 from conftest import EXAMPLES, PHOTOGRAPHS, write_tiny_blip
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import BlipForConditionalGeneration, BlipProcessor
+from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval, BlipProcessor
 
 from caption.decoding import generate
 from caption.errors import Cancelled, ModelError, OptionsError
 from caption.image import load_image
-from caption.model import PATCHES_PER_PASS, load_model, pick_device, pick_precision
+from caption.model import PATCHES_PER_PASS, load_matcher, load_model, pick_device, pick_precision
 from caption.network import Int8Linear, Weights, int8_available
 from caption.options import DecodingOptions
 from caption.prompts import NONWORDS
@@ -188,6 +188,68 @@ class TestInt8:
     def test_other_devices_refuse(self) -> None:
         with pytest.raises(OptionsError):
             pick_precision("int8", torch.device("cuda"))
+
+
+@pytest.fixture(scope="module")
+def matcher_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random `BlipForImageTextRetrieval` with the tiny captioner's settings."""
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("models") / "tiny-itm")
+    torch.manual_seed(3)
+    network = BlipForImageTextRetrieval(BlipConfig.from_pretrained(tiny_folder))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.3)
+    network.save_pretrained(folder)
+    return folder
+
+
+class TestMatcher:
+    TEXTS = ("a red ball", "the dog and the cat on the left of a beach", "", "a blue box.")
+
+    def test_equals_transformers(self, matcher_folder: Path) -> None:
+        """Texts of unequal length on several pictures in one call; the reference takes them one by one."""
+        matcher = load_matcher(matcher_folder, "cpu", "float32")
+        reference = BlipForImageTextRetrieval.from_pretrained(matcher_folder).eval()
+        pictures = [Image.new("RGB", (40, 30), (90 * i, 200, 10)) for i in range(3)]
+        pairs = [(image, text) for image in (2, 0, 1, 0) for text in self.TEXTS]
+        found = matcher.match(matcher.encode(pictures), [text for _, text in pairs], [image for image, _ in pairs])
+        for (image, text), odds in zip(pairs, found, strict=True):
+            pixel_values = matcher.image_processor(images=pictures[image], return_tensors="pt")["pixel_values"]
+            ids = torch.tensor([matcher.tokenizer.encode(text)])
+            with torch.inference_mode():
+                ((false, true),) = reference(ids, pixel_values, attention_mask=torch.ones_like(ids)).itm_score.tolist()
+            assert odds == pytest.approx(true - false, abs=1e-3)
+        assert len({round(odds, 3) for odds in found}) > len(self.TEXTS)
+
+    def test_many_texts_are_matched_in_their_order(self, matcher_folder: Path, monkeypatch) -> None:
+        matcher = load_matcher(matcher_folder, "cpu", "float32")
+        features = matcher.encode([Image.new("RGB", (30, 30), (9, 99, 199))])
+        texts = [f"{word} " * (1 + i % 5) for i, word in enumerate(("red", "blue", "dog", "cat", "box", "ball"))]
+        expected = matcher.match(features, texts)
+        monkeypatch.setattr("caption.model.TEXTS_PER_PASS", 2)
+        assert matcher.match(features, texts) == pytest.approx(expected, abs=1e-4)
+
+    def test_a_text_beyond_the_position_table_is_cut(self, matcher_folder: Path) -> None:
+        matcher = load_matcher(matcher_folder, "cpu", "float32")
+        features = matcher.encode([Image.new("RGB", (30, 30))])
+        assert len(matcher.match(features, ["red " * 2000])) == 1
+
+    def test_stop_is_asked(self, matcher_folder: Path) -> None:
+        matcher = load_matcher(matcher_folder, "cpu", "float32")
+        features = matcher.encode([Image.new("RGB", (30, 30))])
+        with pytest.raises(Cancelled):
+            matcher.match(features, ["a"], stop=lambda: True)
+
+    def test_a_captioner_is_no_matcher(self, tiny_folder: Path) -> None:
+        with pytest.raises(ModelError, match="another kind of model"):
+            load_matcher(tiny_folder, "cpu", "float32")
+
+    def test_an_index_outside_the_pictures(self, matcher_folder: Path) -> None:
+        matcher = load_matcher(matcher_folder, "cpu", "float32")
+        features = matcher.encode([Image.new("RGB", (30, 30))])
+        with pytest.raises(OptionsError):
+            matcher.match(features, ["a"], [1])
 
 
 class TestText:

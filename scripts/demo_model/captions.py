@@ -81,7 +81,7 @@ class _Writer:
         self._note("place", thing.kind, place)
         return " " + PLACE_PHRASES[place]
 
-    def _relations(self, things: list[SceneObject]) -> list[tuple[SceneObject, str, SceneObject]]:
+    def relations(self, things: list[SceneObject]) -> list[tuple[SceneObject, str, SceneObject]]:
         return [
             (a, rel, b)
             for a in things
@@ -99,9 +99,9 @@ class _Writer:
         else:
             count = rng.choices((1, 2, 3), (55, 33, 12))[0]
             named = self.shown[:1] + rng.sample(self.shown[1:], min(count - 1, len(self.shown) - 1))
-            if rng.random() < 0.3:
+            if rng.random() < 0.2:
                 rng.shuffle(named)
-            relations = self._relations(named[:2])
+            relations = self.relations(named[:2])
             if len(named) > 1 and relations and rng.random() < 0.7:
                 a, rel, b = rng.choice(relations)
                 self._note("relation", a.kind, rel, b.kind)
@@ -129,7 +129,7 @@ class _Writer:
         """One more true clause about something not stated yet; None when little is left to say."""
         rng = self.rng
         unnamed = self._unnamed()
-        relations = self._relations(self.shown)
+        relations = self.relations(self.shown)
         weather = self.scene.weather
         choices: list[tuple[str, int]] = []
         if unnamed:
@@ -187,6 +187,28 @@ def caption(scene: Scene, rng: random.Random, *, detailed: bool = False) -> str:
     start = writer.opening()
     more = rng.choices((0, 1, 2, 3), (20, 30, 25, 25) if detailed else (66, 17, 10, 7))[0]
     return writer.join(start, writer.clauses(more))
+
+
+def statement(scene: Scene, rng: random.Random) -> str:
+    """One bare statement in lower case: a thing, where it is, how it stands to another, the ground or the weather alone."""
+    writer = _Writer(scene, rng)
+    choices = []
+    if scene.background:
+        choices.append(BACKGROUND_PHRASES[scene.background])
+    if scene.weather:
+        choices += [WEATHER_CLAUSES[scene.weather], WEATHER_ENDINGS[scene.weather]]
+    if choices and (not writer.shown or rng.random() < 0.2):
+        return rng.choice(choices)
+    if not writer.shown:
+        return "there is nothing"
+    thing = rng.choice(writer.shown)
+    relations = [found for found in writer.relations(writer.shown) if found[0] is thing]
+    if relations and rng.random() < 0.3:
+        a, rel, b = rng.choice(relations)
+        return f"{writer.noun(a)} is {RELATION_PHRASES[rel]} {writer.noun(b)}"
+    noun = writer.noun(thing)
+    place = writer.place(thing, 0.5)
+    return rng.choice((f"{noun}{place}", f"there is {noun}{place}", f"{noun} is{place}" if place else noun))
 
 
 def continuation(scene: Scene, rng: random.Random) -> tuple[str, str]:

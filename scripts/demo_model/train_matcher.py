@@ -1,0 +1,253 @@
+"""Train the bundled demo matcher: a small `BlipForImageTextRetrieval` that tells true sentences about a drawn scene from false ones.
+
+    python -m scripts.demo_model.train_matcher --work /tmp/demo-training --captioner models/blip-demo-scenes --out models/blip-demo-scenes-itm
+
+Image-text matching is BLIP's own filter (Li et al. 2022, CapFilt). The vision tower is the captioner's, frozen, so that what it saw is
+computed once here, and once for both models when describing; the text encoder starts from the captioner's decoder. Each picture comes with
+true sentences, the same with one fact changed, and a sentence about another picture. Seeded; resumes from the checkpoint in `--work`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
+
+from scripts.demo_model.captions import caption, statement
+from scripts.demo_model.changes import SLOTS, change, is_true
+from scripts.demo_model.drawing import draw
+from scripts.demo_model.facts import holds, read
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
+from scripts.demo_model.train import (
+    IMAGE_SIZE,
+    MEAN,
+    STD,
+    draw_pictures,
+    learning_rate,
+    training_scene,
+    write_layout,
+)
+
+MAX_TOKENS = 64
+
+
+def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
+    """(sentence, whether it is true, slot of the changed fact or "") about a scene: true ones and each with one fact changed."""
+    rows = []
+    for text in (caption(scene, rng), statement(scene, rng)):
+        if not is_true(text, scene):
+            continue
+        rows.append((text, True, ""))
+        if changed := change(text, scene, rng):
+            rows.append((changed.text, False, changed.slot))
+    return rows
+
+
+def is_foreign(text: str, scene: Scene) -> bool:
+    """Whether a sentence about another scene states something false of this one."""
+    return any(holds(fact, scene) is False for fact in read(text).facts)
+
+
+class Batches:
+    """Sentences by step number: the same step gives the same batch."""
+
+    def __init__(self, tokenizer: BertTokenizer, size: int, count: int, seed: int) -> None:
+        self.tokenizer, self.size, self.count, self.seed = tokenizer, size, count, seed
+
+    def at(self, step: int) -> tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(pictures' seeds, row → its place among them (R,), ids (R, L) padded with 0, labels (R,) 1 where true)."""
+        rng = random.Random(self.seed * 1_000_003 + step)
+        seeds = rng.sample(range(self.count), self.size)
+        scenes = [training_scene(seed)[0] for seed in seeds]
+        rows = [(place, text, true) for place, scene in enumerate(scenes) for text, true, _ in sentences(scene, rng)]
+        for place, text, true in list(rows):
+            other = (place + 1) % self.size
+            if true and rng.random() < 0.5 and is_foreign(text, scenes[other]):
+                rows.append((other, text, False))
+        ids = padded(self.tokenizer, [text for _, text, _ in rows])
+        return seeds, torch.tensor([p for p, _, _ in rows]), ids, torch.tensor([int(true) for _, _, true in rows])
+
+
+def padded(tokenizer: BertTokenizer, texts: list[str]) -> torch.Tensor:
+    """[CLS] text [SEP] as ids (R, L), padded with 0."""
+    rows = [tokenizer.encode(text)[:MAX_TOKENS] for text in texts]
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for row, tokens in zip(ids, rows, strict=True):
+        row[: len(tokens)] = torch.tensor(tokens)
+    return ids
+
+
+def matcher_logits(matcher: BlipForImageTextRetrieval, embeds: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """(R, 2): false and true, of sentences `ids` (R, L) about pictures `embeds` (R, N, D)."""
+    seen = matcher.text_encoder(
+        input_ids=ids, attention_mask=(ids != 0).long(), encoder_hidden_states=embeds
+    ).last_hidden_state
+    return matcher.itm_head(seen[:, 0])
+
+
+def start_matcher(config: BlipConfig, captioner: BlipForConditionalGeneration) -> BlipForImageTextRetrieval:
+    """The captioner's vision tower, frozen, and its decoder's layers as the text encoder to begin with."""
+    matcher = BlipForImageTextRetrieval(config)
+    matcher.vision_model.load_state_dict(captioner.vision_model.state_dict())
+    matcher.text_encoder.load_state_dict(captioner.text_decoder.bert.state_dict())
+    matcher.vision_model.requires_grad_(False)
+    return matcher
+
+
+def pixel_values(pixels: np.ndarray) -> torch.Tensor:
+    """(B, S, S, 3) uint8 → (B, 3, S, S)."""
+    values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return (values - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+
+
+def see_all(matcher: BlipForImageTextRetrieval, work: Path, pictures: int) -> np.ndarray:
+    """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the first time."""
+    file = work / f"embeds-{pictures}.npy"
+    if not file.exists():
+        pixels, _ = draw_pictures(work, "scenes", pictures)
+        shape = (pictures, *_embed(matcher, pixels[:1]).shape[1:])
+        embeds = np.lib.format.open_memmap(work / "embeds.new", "w+", np.float16, shape)
+        for first in range(0, pictures, 128):
+            embeds[first : first + 128] = _embed(matcher, pixels[first : first + 128])
+        embeds.flush()
+        (work / "embeds.new").rename(file)
+        print(f"saw {pictures} pictures", flush=True)
+    return np.load(file, mmap_mode="r")
+
+
+@torch.inference_mode()
+def _embed(matcher: BlipForImageTextRetrieval, pixels: np.ndarray) -> np.ndarray:
+    return matcher.vision_model(pixel_values(np.asarray(pixels))).last_hidden_state.half().numpy()
+
+
+def train(
+    work: Path, captioner_folder: Path, out: Path, *, steps: int, pictures: int, batch: int, peak: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    work.mkdir(parents=True, exist_ok=True)
+    config = write_layout(out)
+    tokenizer = BertTokenizer.from_pretrained(out)
+    captioner = BlipForConditionalGeneration.from_pretrained(captioner_folder, dtype=torch.float32)
+    matcher = start_matcher(config, captioner)
+    embeds = see_all(matcher, work, pictures)
+    learnt = [p for p in matcher.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=0.05)
+    batches = Batches(tokenizer, batch, pictures, seed)
+    checkpoint = work / "matcher.pt"
+    start, spent = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        matcher.load_state_dict(state["matcher"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, spent = state["step"], state["seconds"]
+        print(f"resumed at step {start}", flush=True)
+    began = time.monotonic()
+    mean_loss = mean_right = 0.0
+    matcher.train()
+    for step in range(start, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, peak)
+        seeds, places, ids, labels = batches.at(step)
+        seen = torch.from_numpy(embeds[sorted(seeds)]).float()[np.argsort(np.argsort(seeds))]
+        logits = matcher_logits(matcher, seen[places], ids)
+        loss = nn.functional.cross_entropy(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(learnt, 1.0)
+        optimizer.step()
+        share = 0.02 if step > start else 1.0
+        mean_loss += share * (loss.item() - mean_loss)
+        mean_right += share * ((logits.argmax(1) == labels).float().mean().item() - mean_right)
+        done = step + 1
+        if done % 50 == 0:
+            pace = (time.monotonic() - began) / (done - start)
+            print(f"step {done}/{steps}  loss {mean_loss:.4f}  right {mean_right:.4f}  {pace:.2f} s/step", flush=True)
+        if done % 500 == 0 or done == steps:
+            state = {
+                "matcher": matcher.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": done,
+                "seconds": spent + time.monotonic() - began,
+            }
+            torch.save(state, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").replace(checkpoint)
+    matcher.eval()
+    report(matcher, tokenizer, 300)
+    matcher.half().save_pretrained(out)
+    print(f"saved {out} after {(spent + time.monotonic() - began) / 60:.0f} minutes of training", flush=True)
+
+
+# --------------------------------------------------------------------------------------------------------- measuring
+
+
+def auroc(true: list[float], false: list[float]) -> float:
+    """How often a true sentence scores above a false one, ties counting half."""
+    scores = np.concatenate([true, false])
+    order = scores.argsort(kind="stable")
+    ranks = np.empty(len(scores))
+    ranks[order] = np.arange(1, len(scores) + 1)
+    for value in np.unique(scores):
+        tied = scores == value
+        ranks[tied] = ranks[tied].mean()
+    return float((ranks[: len(true)].sum() - len(true) * (len(true) + 1) / 2) / (len(true) * len(false)))
+
+
+@torch.inference_mode()
+def report(matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scenes: int) -> None:
+    """Prints, per kind of fact, the AUROC between true sentences and the same with that fact changed, on held-out scenes."""
+    scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    rng = random.Random(0)
+    for number in range(scenes):
+        scene = random_scene(HELD_OUT_SEEDS + number)
+        picture = draw(scene, 256).resize((IMAGE_SIZE, IMAGE_SIZE), 3)
+        embeds = matcher.vision_model(pixel_values(np.asarray(picture)[None].copy())).last_hidden_state
+        pairs = []
+        for slot in SLOTS:
+            for text in (caption(scene, rng, detailed=True), statement(scene, rng)):
+                changed = change(text, scene, rng, (slot,))
+                if changed:
+                    pairs.append((slot, text, changed.text))
+        if not pairs:
+            continue
+        ids = padded(tokenizer, [text for _, true, false in pairs for text in (true, false)])
+        match = matcher_logits(matcher, embeds.expand(len(ids), -1, -1), ids).softmax(-1)[:, 1].tolist()
+        for i, (slot, _, _) in enumerate(pairs):
+            scores[slot][0].append(match[2 * i])
+            scores[slot][1].append(match[2 * i + 1])
+    for slot, (true, false) in scores.items():
+        print(f"{slot:10} {len(true)} pairs, AUROC {auroc(true, false):.4f}", flush=True)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Train the demo matcher on drawn scenes.")
+    parser.add_argument("--work", type=Path, required=True, help="drawn pictures, embeddings and the checkpoint (3 GB)")
+    parser.add_argument("--captioner", type=Path, required=True, help="folder of the demo captioner")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--pictures", type=int, default=32_000)
+    parser.add_argument("--batch", type=int, default=48, help="pictures a step, about four sentences each")
+    parser.add_argument("--peak", type=float, default=5e-4, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    torch.set_num_threads(args.threads)
+    train(
+        args.work, args.captioner, args.out, steps=args.steps, pictures=args.pictures, batch=args.batch, peak=args.peak,
+        seed=args.seed,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
