@@ -113,8 +113,12 @@ class Int8Linear:
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> Int8Linear:
         """`weight` (out, in) and `bias` (out,) in float32."""
-        scale = weight.abs().amax(1).clamp_min(1e-12) / 127  # (out,)
-        whole = torch.round(weight / scale[:, None]).to(torch.int8)
+        low, high = weight.aminmax(dim=1)
+        scale = torch.maximum(high, -low).clamp_min(1e-12) / 127  # (out,)
+        whole = torch.empty(weight.shape, dtype=torch.int8)
+        for first in range(0, len(weight), 1024):  # a part at a time: no second copy in float32
+            part = slice(first, first + 1024)
+            whole[part] = torch.round(weight[part] / scale[part, None])
         with warnings.catch_warnings():
             # torch means to drop the type some day; the version is pinned, and nothing else multiplies int8 as fast on AVX2
             warnings.filterwarnings("ignore", message=".*quantize", category=UserWarning)
