@@ -1,6 +1,6 @@
 """From image features and prompts to token ids: greedy, beam search and sampling, all prompts of a call in one batch.
 
-Search follows transformers' `generate` token for token (its `_beam_search`, `_sample`); see tests/test_decoding.py.
+Search follows transformers' `generate` token for token (its `_beam_search`, `_sample`); see tests/test_parity.py.
 """
 
 from __future__ import annotations

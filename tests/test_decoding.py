@@ -1,10 +1,8 @@
-"""decoding: the same tokens as transformers' own BLIP call, for prompts of any mix of lengths and pictures."""
+"""decoding: sampling, filters, steps, limits. tests/test_parity.py holds it to transformers' tokens and scores."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import random
 import shutil
 import threading
 import time
@@ -12,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from parity import Parity
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import BlipForConditionalGeneration, LogitsProcessorList
@@ -26,7 +25,6 @@ from transformers.generation.logits_process import (
 from caption.decoding import decode, generate
 from caption.errors import Cancelled, OptionsError
 from caption.filters import adjusted, shortlist
-from caption.model import load_model
 from caption.network import Cache
 from caption.options import DecodingOptions
 
@@ -42,32 +40,6 @@ def reference(tiny_folder):
 @pytest.fixture(scope="module")
 def features(tiny_model):
     return tiny_model.encode(PICTURES)
-
-
-def pixel_values(model, picture: Image.Image) -> torch.Tensor:
-    return model.image_processor(images=picture, return_tensors="pt")["pixel_values"]
-
-
-def transformers_with_scores(
-    reference, model, picture: Image.Image, prompt: str, options: DecodingOptions
-) -> tuple[list[list[int]], list[float]]:
-    """What a user gets from `BlipForConditionalGeneration.generate`, one prompt at a time (the library's faults with unequal
-    prompts don't show then), and the `sequences_scores` of beams. The library overwrites the first id with its start token and drops
-    the last."""
-    ids = torch.tensor([[0, *model.prompt_ids(prompt)[1:], model.end_id]])
-    settings = dataclasses.asdict(options)
-    for name in ("seed", "max_length", "temperature", "top_k", "top_p"):
-        settings.pop(name)
-    settings["min_new_tokens"] = settings["min_new_tokens"] or None
-    settings["bad_words_ids"] = [list(run) for run in settings.pop("suppress")] or None
-    with torch.inference_mode():
-        output = reference.generate(
-            pixel_values(model, picture), input_ids=ids, output_scores=True, return_dict_in_generate=True, **settings
-        )
-    rows = []
-    for row in output.sequences[:, ids.shape[1] - 1 :].tolist():
-        rows.append(row[: row.index(model.end_id)] if model.end_id in row else row)
-    return rows, output.sequences_scores.tolist() if options.num_beams > 1 else []
 
 
 def reference_filters(options: DecodingOptions, scores: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -96,80 +68,15 @@ def filtered(scores: torch.Tensor, tokens: torch.Tensor, options: DecodingOption
     return torch.full_like(scores, -torch.inf).scatter(1, ids, values)
 
 
-GRID = [
-    DecodingOptions(max_new_tokens=12, num_beams=beams, num_return_sequences=min(beams, returned), **filters)
-    for beams, returned in ((1, 1), (3, 1), (4, 3))
-    for filters in (
-        {},
-        {"repetition_penalty": 1.8, "no_repeat_ngram_size": 2},
-        {"length_penalty": 3.0, "early_stopping": True, "min_new_tokens": 5} if beams > 1 else {"min_new_tokens": 5},
-    )
-]
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_token_for_token(reference, tiny_model, features, options: DecodingOptions) -> None:
-    pairs = list(itertools.product(range(len(PICTURES)), PROMPTS))
-    found = generate(
-        tiny_model,
-        features,
-        [tiny_model.prompt_ids(prompt) for _, prompt in pairs],
-        options,
-        image_index=[image for image, _ in pairs],
-    )
-    for (image, prompt), sequences in zip(pairs, found, strict=True):
-        expected, _ = transformers_with_scores(reference, tiny_model, PICTURES[image], prompt, options)
-        assert [list(sequence.token_ids) for sequence in sequences] == expected, (image, prompt)
-
-
-def random_options(rng: random.Random) -> DecodingOptions:
-    stops: list[bool | str] = [True, False, "never"]
-    beams = rng.randint(1, 8)
-    return DecodingOptions(
-        max_new_tokens=rng.choice([4, 9, 16]),
-        min_new_tokens=rng.choice([0, 0, 4]),
-        num_beams=beams,
-        num_return_sequences=rng.randint(1, beams),
-        length_penalty=rng.choice([-1.0, 0.0, 0.6, 1.0, 2.0, 3.0]),
-        repetition_penalty=rng.choice([1.0, 1.5, 1.8]),
-        no_repeat_ngram_size=rng.choice([0, 2, 3, 4]),
-        early_stopping=rng.choice(stops),
-    )
-
-
-@pytest.mark.parametrize("draw", range(70))
-def test_random_combinations_token_for_token(reference, tiny_model, features, draw: int) -> None:
-    """70 draws of options, each for three prompts of any length on any picture, in one call."""
-    rng = random.Random(draw)
-    options = random_options(rng)
-    pairs = rng.sample(list(itertools.product(range(len(PICTURES)), PROMPTS)), 3)
-    found = generate(
-        tiny_model,
-        features,
-        [tiny_model.prompt_ids(prompt) for _, prompt in pairs],
-        options,
-        image_index=[image for image, _ in pairs],
-    )
-    for (image, prompt), sequences in zip(pairs, found, strict=True):
-        expected, scores = transformers_with_scores(reference, tiny_model, PICTURES[image], prompt, options)
-        assert [list(sequence.token_ids) for sequence in sequences] == expected, (options, image, prompt)
-        if options.num_beams > 1:
-            assert [sequence.score for sequence in sequences] == pytest.approx(scores, abs=1e-4, rel=1e-5)
-
-
-def test_output_weights_that_are_not_the_word_embeddings(tiny_folder, tmp_path, features) -> None:
+def test_output_weights_that_are_not_the_word_embeddings(tiny_folder, tmp_path) -> None:
     """They are tied in the published files, which may hold both; where they differ both are used, as transformers does."""
     folder = shutil.copytree(tiny_folder, tmp_path / "untied")
     weights = load_file(folder / "model.safetensors")
     words = weights["text_decoder.bert.embeddings.word_embeddings.weight"]
     weights["text_decoder.cls.predictions.decoder.weight"] = words.flip(0).contiguous()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    model = load_model(folder, "cpu", "float32")
-    network = BlipForConditionalGeneration.from_pretrained(folder).eval()
-    options = DecodingOptions(max_new_tokens=12, num_beams=3)
-    (found,) = generate(model, features, [model.prompt_ids("a red")], options)
-    expected, _ = transformers_with_scores(network, model, PICTURES[0], "a red", options)
-    assert [list(sequence.token_ids) for sequence in found] == expected
+    outcome = Parity(folder, PICTURES[:1]).compare([(0, "a red")], DecodingOptions(max_new_tokens=12, num_beams=3))
+    assert outcome.equal == outcome.sequences == 1
 
 
 class TestSampling:

@@ -4,8 +4,9 @@
 
 Seeded, CPU-sized, and resumes from the newest checkpoint in `--work`. The vision tower first learns to tell, patch by patch, which object
 and colour is there, on collages full of objects: dense labels are free on drawings, and teach a small ViT many times faster than captions
-of mostly empty scenes do. Then captions of scenes join in. The two label heads are thrown away: what is saved is a plain
-`BlipForConditionalGeneration` in float16.
+of mostly empty scenes do. Then captions of scenes join in. Half of the collages come in random mixtures of their colour channels, from
+which only kinds are learnt, so that a shape is known in a colour it was never seen in. The two label heads are thrown away: what is saved
+is a plain `BlipForConditionalGeneration` in float16.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 
 from scripts.demo_model.captions import example, vocabulary_words
 from scripts.demo_model.drawing import draw_with_masks
-from scripts.demo_model.scenes import COLORS, KINDS, Scene, random_collage, random_scene, view
+from scripts.demo_model.scenes import COLORS, KINDS, UNSEEN_PAIRS, Scene, random_collage, random_scene, view
 
 IMAGE_SIZE = 128
 PATCH = 16
@@ -37,6 +38,11 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_TOKENS = 96
 COLLAGE_SHARE = 0.4  # collages drawn, as a share of the scenes
+COLLAGES_BESIDE_SCENES = 0.25  # of a batch, once captions have joined in
+HIDDEN_COLORS = 0.3  # of the colour words a caption's decoder reads: a kind is to be seen, not guessed from its colour
+UNKNOWN = -100  # a label nothing is learnt from
+PALETTE = np.array(list(COLORS.values()), np.float32) / 255  # (C, 3)
+UNSEEN_COLOR = [next(i for i, color in enumerate(COLORS) if (kind, color) in UNSEEN_PAIRS) for kind in KINDS]
 
 
 # ----------------------------------------------------------------------------------------------------------- pictures
@@ -194,14 +200,13 @@ class Learner(nn.Module):
         self.color_head = nn.Linear(width, len(COLORS) + 1)
 
     def patch_loss(self, image_embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """`image_embeds` (B, 1 + G², D); `labels` (B, 2, G, G). Patches with an object weigh as much as all the empty ones."""
+        """`image_embeds` (B, 1 + G², D); `labels` (B, 2, G, G). Patches with an object weigh four times as much as all the empty ones."""
         patches = image_embeds[:, 1:].flatten(0, 1)
         kinds, colors = labels[:, 0].flatten(), labels[:, 1].flatten()
-        taken = kinds > 0
         loss = torch.zeros(())
         for head, marks in ((self.kind_head, kinds), (self.color_head, colors)):
-            each = nn.functional.cross_entropy(head(patches), marks, reduction="none")
-            loss = loss + 0.8 * each[taken].mean() + 0.2 * each[~taken].mean()
+            each = nn.functional.cross_entropy(head(patches), marks, ignore_index=UNKNOWN, reduction="none")
+            loss = loss + 0.8 * each[marks > 0].mean() + 0.2 * each[marks == 0].mean()
         return loss
 
     def caption_loss(self, image_embeds: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -212,27 +217,49 @@ class Learner(nn.Module):
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets[:, :-1].flatten(), ignore_index=-100)
 
 
+def mix_colors(pixels: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (S, S, 3) uint8 in a random mixture of its channels, some turned to their negative, and its labels (2, G, G) without
+    colours. Where the mixture happens to look like a pair that is never trained, the kind isn't told either."""
+    matrix = rng.dirichlet((0.5, 0.5, 0.5), 3).astype(np.float32)  # rows of shares
+    negative = (rng.random(3) < 0.25).astype(np.float32)
+    sign = 1 - 2 * negative
+    mixed = (pixels.astype(np.float32) @ matrix.T) * sign + 255 * negative
+    looks = (PALETTE @ matrix.T) * sign + negative
+    nearest = ((looks[:, None] - PALETTE[None]) ** 2).sum(-1).argmin(-1)  # (C,)
+    kinds, colors = labels.astype(np.int64)
+    told, taken = kinds.copy(), kinds > 0
+    told[taken] = np.where(nearest[colors[taken] - 1] == np.take(UNSEEN_COLOR, kinds[taken] - 1), UNKNOWN, kinds[taken])
+    return np.rint(mixed).astype(np.uint8), np.stack([told, np.where(taken, UNKNOWN, colors)])
+
+
 class Batches:
     """Batches by step number: the same step gives the same batch, so that a resumed run goes on exactly."""
 
-    def __init__(self, tokenizer: BertTokenizer, start_id: int, size: int, seed: int) -> None:
-        self.tokenizer, self.start_id, self.size, self.seed = tokenizer, start_id, size, seed
+    def __init__(self, tokenizer: BertTokenizer, start_id: int, seed: int) -> None:
+        self.tokenizer, self.start_id, self.seed = tokenizer, start_id, seed
         self.mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
         self.std = torch.tensor(STD).view(1, 3, 1, 1) * 255
+        self.color_ids = set(tokenizer.convert_tokens_to_ids(list(COLORS)))
 
-    def images(self, step: int, pixels: np.ndarray, labels: np.ndarray) -> tuple[list[int], torch.Tensor, torch.Tensor]:
-        """(indices of the pictures, pixel_values (B, 3, S, S), labels (B, 2, G, G))."""
+    def images(
+        self, step: int, pixels: np.ndarray, labels: np.ndarray, size: int, *, mixed: float = 0.0
+    ) -> tuple[list[int], torch.Tensor, torch.Tensor]:
+        """(indices of `size` pictures, pixel_values (B, 3, S, S), labels (B, 2, G, G)), a share of them with `mix_colors`."""
         count = len(pixels)
-        order = np.random.default_rng((self.seed, step * self.size // count)).permutation(count)
-        at = step * self.size % count
-        chosen = sorted(int(i) for i in np.take(order, range(at, at + self.size), mode="wrap"))
-        pixel_values = torch.from_numpy(pixels[chosen]).permute(0, 3, 1, 2).float()
+        order = np.random.default_rng((self.seed, step * size // count)).permutation(count)
+        at = step * size % count
+        chosen = sorted(int(i) for i in np.take(order, range(at, at + size), mode="wrap"))
+        some_pixels, some_labels = pixels[chosen], labels[chosen].astype(np.int64)
+        rng = np.random.default_rng((self.seed, count, step))
+        for row in np.flatnonzero(rng.random(size) < mixed):
+            some_pixels[row], some_labels[row] = mix_colors(some_pixels[row], some_labels[row], rng)
+        pixel_values = torch.from_numpy(some_pixels).permute(0, 3, 1, 2).float()
         pixel_values = (pixel_values - self.mean) / self.std
         # brightness and contrast of the whole picture, so that a colour isn't one exact value
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        gain = 1 + 0.1 * torch.randn(len(chosen), 1, 1, 1, generator=generator)
-        shift = 0.1 * torch.randn(len(chosen), 1, 1, 1, generator=generator)
-        return chosen, pixel_values * gain + shift, torch.from_numpy(labels[chosen]).long()
+        gain = 1 + 0.1 * torch.randn(size, 1, 1, 1, generator=generator)
+        shift = 0.1 * torch.randn(size, 1, 1, 1, generator=generator)
+        return chosen, pixel_values * gain + shift, torch.from_numpy(some_labels)
 
     def texts(self, step: int, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         rng = random.Random(self.seed * 1_000_003 + step)
@@ -241,14 +268,18 @@ class Batches:
             prompt, target = example(training_scene(seed)[0], rng)
             first = [self.start_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
             second = [*self.tokenizer.encode(target, add_special_tokens=False), self.tokenizer.sep_token_id]
-            rows.append(((first + second)[:MAX_TOKENS], len(first)))
-        longest = max(len(ids) for ids, _ in rows)
+            read = [self.tokenizer.mask_token_id if self._hides(token, rng) else token for token in second]
+            rows.append(((first + read)[:MAX_TOKENS], (first + second)[:MAX_TOKENS], len(first)))
+        longest = max(len(read) for read, _, _ in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
         targets = torch.full((len(rows), longest), -100)
-        for row, (tokens, known) in enumerate(rows):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            targets[row, known - 1 : len(tokens) - 1] = torch.tensor(tokens[known:])
+        for row, (read, said, known) in enumerate(rows):
+            ids[row, : len(read)] = torch.tensor(read)
+            targets[row, known - 1 : len(said) - 1] = torch.tensor(said[known:])
         return ids, targets
+
+    def _hides(self, token: int, rng: random.Random) -> bool:
+        return token in self.color_ids and rng.random() < HIDDEN_COLORS
 
 
 # ----------------------------------------------------------------------------------------------------------- training
@@ -287,7 +318,8 @@ def train(
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98)
     )
-    batches = Batches(tokenizer, config.text_config.bos_token_id, batch, seed)
+    batches = Batches(tokenizer, config.text_config.bos_token_id, seed)
+    beside = round(batch * COLLAGES_BESIDE_SCENES)
     collages = draw_pictures(work, "collages", max(batch, int(pictures * COLLAGE_SHARE)))
     scenes = draw_pictures(work, "scenes", pictures)
     checkpoint = work / "checkpoint.pt"
@@ -305,12 +337,16 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, peak)
         captioned = step >= vision_steps
-        seeds, pixel_values, labels = batches.images(step, *(scenes if captioned else collages))
+        seeds: list[int] = []
+        _, pixel_values, labels = batches.images(step, *collages, beside if captioned else batch, mixed=0.5)
+        if captioned:
+            seeds, scene_values, scene_labels = batches.images(step, *scenes, batch - beside)
+            pixel_values, labels = torch.cat([scene_values, pixel_values]), torch.cat([scene_labels, labels])
         image_embeds = learner.blip.vision_model(pixel_values).last_hidden_state
         patch_loss = learner.patch_loss(image_embeds, labels)
         loss = patch_loss
         if captioned:
-            caption_loss = learner.caption_loss(image_embeds, *batches.texts(step, seeds))
+            caption_loss = learner.caption_loss(image_embeds[: len(seeds)], *batches.texts(step, seeds))
             loss = caption_loss + 0.3 * patch_loss
             marks["caption"] = 0.98 * marks.get("caption", caption_loss.item()) + 0.02 * caption_loss.item()
         optimizer.zero_grad(set_to_none=True)
@@ -348,8 +384,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train the demo captioner on drawn scenes.")
     parser.add_argument("--work", type=Path, required=True, help="drawn pictures and the checkpoint (3 GB)")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--steps", type=int, default=3200)
-    parser.add_argument("--vision-steps", type=int, default=600, help="steps on collages before captions join in")
+    parser.add_argument("--steps", type=int, default=5400)
+    parser.add_argument("--vision-steps", type=int, default=1000, help="steps on collages before captions join in")
     parser.add_argument("--pictures", type=int, default=32_000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--peak", type=float, default=1e-3, help="peak learning rate")
