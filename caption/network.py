@@ -8,10 +8,11 @@ everything between them is float32.
 
 from __future__ import annotations
 
+import platform
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,7 +45,8 @@ class Weights:
             raise ModelError(f"{self.folder.name}: the weights can't be read: {error}") from error
         self._looked_at = 0
 
-    def take(self, name: str, *shape: int) -> Tensor:
+    def take(self, name: str, *shape: int, as_view: bool = False) -> Tensor:
+        """The tensor of that name. `as_view`: it may stay a part of the mapped file, as a large one that is made into another at once should."""
         if name not in self.names:
             raise ModelError(f"{self.folder.name}: the tensor {name} is missing")
         if self._looked_at > self.REOPEN_AFTER_BYTES:
@@ -59,21 +61,27 @@ class Weights:
         if not torch.stack(torch.aminmax(tensor)).isfinite().all():
             raise ModelError(f"{self.folder.name}: {name} holds numbers that are not finite")
         self._looked_at += tensor.nbytes
-        return tensor.to(self.device, self.dtype)
+        kept = tensor.to(self.device, self.dtype)
+        # a small tensor kept as a view would hold all that was looked at beside it in memory
+        return kept.clone() if kept is tensor and not as_view else kept
 
-    def linear(self, name: str, out: int, into: int) -> Linear:
-        return self.fused([name], out, into)
+    def linear(self, name: str, out: int, into: int, *, few_rows: bool = False) -> Linear:
+        return self.fused([name], out, into, few_rows=few_rows)
 
-    def fused(self, names: list[str], out: int, into: int) -> Linear:
-        """Several products of one input as one."""
-        weights = [self.take(f"{name}.weight", out, into) for name in names]
+    def fused(self, names: list[str], out: int, into: int, *, few_rows: bool = False) -> Linear:
+        """Several products of one input as one. `few_rows`: it is taken of a few dozen rows at a time, not of hundreds."""
+        weights = [self.take(f"{name}.weight", out, into, as_view=True) for name in names]
         biases = [self.take(f"{name}.bias", out) for name in names]
         if len(names) == 1:
-            return self.product(weights[0], biases[0])
-        return self.product(torch.cat(weights), torch.cat(biases))
+            return self.product(weights[0], biases[0], few_rows=few_rows)
+        return self.product(torch.cat(weights), torch.cat(biases), few_rows=few_rows)
 
-    def product(self, weight: Tensor, bias: Tensor) -> Linear:
-        return Int8Linear.from_float(weight, bias) if self.int8 else FloatLinear(weight, bias)
+    def product(self, weight: Tensor, bias: Tensor, *, few_rows: bool = False) -> Linear:
+        if self.int8:
+            return Int8Linear.from_float(weight, bias)
+        if few_rows and packs(self.device, self.dtype):
+            return PackedLinear.from_float(weight, bias)
+        return FloatLinear(weight, bias)
 
     def norm(self, name: str, width: int, eps: float) -> LayerNorm:
         return LayerNorm(self.take(f"{name}.weight", width), self.take(f"{name}.bias", width), eps)
@@ -92,6 +100,35 @@ class FloatLinear:
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
+
+
+def packs(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies this type here (x86 CPUs), so that `PackedLinear` can be used."""
+    if (
+        device.type != "cpu"
+        or platform.machine() not in ("x86_64", "AMD64")
+        or not torch.backends.mkldnn.is_available()
+    ):
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@dataclass(frozen=True)
+class PackedLinear:
+    """A product whose weights lie the way oneDNN reads them: for a few dozen rows a fifth to a half faster than `F.linear`."""
+
+    packed: Tensor
+    bias: Tensor  # (out,)
+
+    ROWS: ClassVar[int] = 32  # what the layout is chosen for; other numbers of rows work as well
+
+    @classmethod
+    def from_float(cls, weight: Tensor, bias: Tensor) -> PackedLinear:
+        """`weight` (out, in) and `bias` (out,)."""
+        return cls(torch.ops.mkldnn._reorder_linear_weight(weight, cls.ROWS), bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
 
 def int8_available() -> bool:
@@ -329,7 +366,10 @@ class TextTower:
         width, inner = config.hidden_size, config.intermediate_size
         eps, image_width = config.layer_norm_eps, config.encoder_hidden_size
         self.heads, self.dtype = config.num_attention_heads, weights.dtype
-        self.words = weights.take(f"{start}.embeddings.word_embeddings.weight", config.vocab_size, width)
+        words = weights.take(
+            f"{start}.embeddings.word_embeddings.weight", config.vocab_size, width, as_view=weights.int8
+        )
+        self.words = words.half() if weights.int8 else words  # only looked up: half the memory beside int8 products
         self.positions = weights.take(
             f"{start}.embeddings.position_embeddings.weight", config.max_position_embeddings, width
         )
@@ -340,15 +380,17 @@ class TextTower:
             own, cross = f"{name}.attention", f"{name}.crossattention"
             self.layers.append(
                 _TextLayer(
-                    weights.fused([f"{own}.self.{part}" for part in ("query", "key", "value")], width, width),
-                    weights.linear(f"{own}.output.dense", width, width),
+                    weights.fused(
+                        [f"{own}.self.{part}" for part in ("query", "key", "value")], width, width, few_rows=True
+                    ),
+                    weights.linear(f"{own}.output.dense", width, width, few_rows=True),
                     weights.norm(f"{own}.output.LayerNorm", width, eps),
-                    weights.linear(f"{cross}.self.query", width, width),
+                    weights.linear(f"{cross}.self.query", width, width, few_rows=True),
                     weights.fused([f"{cross}.self.{part}" for part in ("key", "value")], width, image_width),
-                    weights.linear(f"{cross}.output.dense", width, width),
+                    weights.linear(f"{cross}.output.dense", width, width, few_rows=True),
                     weights.norm(f"{cross}.output.LayerNorm", width, eps),
-                    weights.linear(f"{name}.intermediate.dense", inner, width),
-                    weights.linear(f"{name}.output.dense", width, inner),
+                    weights.linear(f"{name}.intermediate.dense", inner, width, few_rows=True),
+                    weights.linear(f"{name}.output.dense", width, inner, few_rows=True),
                     weights.norm(f"{name}.output.LayerNorm", width, eps),
                 )
             )
@@ -387,17 +429,17 @@ class TextDecoder(TextTower):
         super().__init__(weights, config, "text_decoder.bert")
         width, vocabulary, eps = config.hidden_size, config.vocab_size, config.layer_norm_eps
         head = "text_decoder.cls.predictions"
-        self.transform = weights.linear(f"{head}.transform.dense", width, width)
+        self.transform = weights.linear(f"{head}.transform.dense", width, width, few_rows=True)
         self.transform_norm = weights.norm(f"{head}.transform.LayerNorm", width, eps)
         # The output weights are tied to the word embeddings, and a file need not repeat them; one that holds others means them.
         output, bias = f"{head}.decoder.weight", f"{head}.bias"
-        untied = weights.take(output, vocabulary, width) if output in weights.names else self.words
+        if output not in weights.names:
+            output = "text_decoder.bert.embeddings.word_embeddings.weight"
         if bias not in weights.names:
             bias = f"{head}.decoder.bias"
-        tied = torch.equal(untied, self.words)
-        self.head = weights.product(self.words if tied else untied, weights.take(bias, vocabulary))
-        if weights.int8:
-            self.words = self.words.half()  # only looked up from now on: half the memory
+        self.head = weights.product(
+            weights.take(output, vocabulary, width, as_view=True), weights.take(bias, vocabulary), few_rows=True
+        )
 
     def prefill(self, ids: Tensor, cache: Cache) -> Tensor:
         """Read the prompts, `ids` (P, L) padded at the end; return the last token's logits (P, V)."""
