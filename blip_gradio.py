@@ -23,21 +23,29 @@ from typing import TYPE_CHECKING, Any
 from caption.admission import Gate
 from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
 from caption.guard import guard_lifespan, prepare_environment
-from caption.messages import message_zh
+from caption.messages import message_zh, percent
 from caption.options import MAX_SEED, DescribeOptions
 from caption.page import (
     CSS,
+    DEFAULT_STRATEGY,
     DEMO_LINE,
+    DESCRIPTION_GONE,
     DETAIL_CHOICES,
     NOTES,
     PAGE_REFUSALS,
     STRATEGY_CHOICES,
     TITLE,
+    dropped_html,
+    evidence_html,
+    may_be_filtered,
+    mean_support_zh,
     model_title,
     note_html,
     page_js,
     progress_html,
+    slider_info,
     statistics,
+    text_zh,
 )
 from caption.registry import find_model
 from caption.startup import DEFAULT_DEADLINE_S, BackgroundDownload, addresses, build_parser, port_is_free, start_fault
@@ -159,12 +167,31 @@ PictureInput = ABCMeta.__new__(
 )
 
 
-def shown(error: Exception) -> gr.Error:
-    """The toast for an error: Chinese, escaped, without its traceback in the log. What isn't ours is logged and named internal."""
+# A slider that takes what stands in its number field, which may be empty or too large for a moment; made as `PictureInput` is.
+PercentInput = ABCMeta.__new__(
+    type(gr.Slider),
+    "PercentInput",
+    (gr.Slider,),
+    {"is_template": True, "preprocess": lambda self, payload: payload, "__module__": __name__},
+)
+
+
+def picture_mark(image: str | bytes) -> str:
+    """The part of an uploaded picture's address that no other picture has; empty for a picture without an address."""
+    return "" if isinstance(image, bytes) else Path(image).parent.name
+
+
+def told(error: Exception) -> str:
+    """An error in Chinese. What isn't ours is logged and named internal."""
     if not isinstance(error, CaptionError):
         logger.error("a description failed", exc_info=error)
         error = CaptionError("internal")
-    return gr.Error(html.escape(message_zh(error)), print_exception=False)
+    return message_zh(error)
+
+
+def shown(error: Exception) -> gr.Error:
+    """The toast for an error: Chinese, escaped, without its traceback in the log."""
+    return gr.Error(html.escape(told(error)), print_exception=False)
 
 
 def next_seed(seeds: dict[str, int], image: str | bytes, settings: Sequence[object]) -> tuple[str, int]:
@@ -177,11 +204,19 @@ def next_seed(seeds: dict[str, int], image: str | bytes, settings: Sequence[obje
     return key, (seeds[key] + 1) % (MAX_SEED + 1) if key in seeds else 0
 
 
-def options_from_api(detail_level: object, multi_round: object, strategy: object, seed: object) -> DescribeOptions:
+def options_from_api(
+    detail_level: object, multi_round: object, strategy: object, seed: object, min_support: object = None
+) -> DescribeOptions:
     """Check the endpoint's arguments. Raises `OptionsError`."""
     if isinstance(seed, float) and seed.is_integer():  # JSON has one kind of number
         seed = int(seed)
-    return DescribeOptions(detail=detail_level, multi_round=multi_round, strategy=strategy, seed=seed)  # type: ignore[arg-type]
+    return DescribeOptions(
+        detail=detail_level,  # type: ignore[arg-type]
+        multi_round=multi_round,  # type: ignore[arg-type]
+        strategy=strategy,  # type: ignore[arg-type]
+        seed=seed,  # type: ignore[arg-type]
+        min_support=min_support,  # type: ignore[arg-type]
+    )
 
 
 # ------------------------------------------------------------------------------------------------- the page
@@ -235,6 +270,29 @@ def build_demo(
     gate = gate or Gate()
     runs = runs or Runs()
 
+    def fields_of(description: Description, mark: str) -> dict[Any, Any]:
+        """What the page says of a description, all but the slider."""
+        support = mean_support_zh(description)
+        return {
+            text: text_zh(description), stats: statistics(description.stats), dropped: dropped_html(description),
+            mean: gr.update(value=support, visible=bool(support)),
+            sentences: evidence_html(description, mark),
+        }  # fmt: skip
+
+    def slider_of(description: Description) -> Any:
+        """The slider as a new description leaves it."""
+        return gr.update(
+            visible=may_be_filtered(description),
+            value=percent(description.min_support or 0.0),
+            info=slider_info(description.calibrated),
+        )
+
+    def no_evidence() -> dict[Any, Any]:
+        """While there is text that nothing speaks for yet."""
+        return {
+            mean: gr.update(value="", visible=False), dropped: "", sentences: "", last: None, least: gr.update(visible=False),
+        }  # fmt: skip
+
     def generate(
         image: str | bytes | None,
         detail: str,
@@ -243,7 +301,7 @@ def build_demo(
         seeds: dict[str, int],
         request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:
-        """The page's button: progress, text and statistics as they grow."""
+        """The page's button: progress, text and statistics as they grow, and what speaks for the text at the end."""
         last_text = ""
         with runs.flag(request.session_hash or "") as flag, contextlib.ExitStack() as closing:
             try:
@@ -256,16 +314,19 @@ def build_demo(
                     if isinstance(step, Description):
                         note = "" if step.failure is None else "后面的一轮没有成功，已保留之前的描述。"
                         yield {
-                            text: step.text, stats: statistics(step.stats), seed_box: str(seed), seeds_state: {**seeds, key: seed},
-                            progress: note_html(note),
+                            **fields_of(step, picture_mark(image)), seed_box: str(seed), seeds_state: {**seeds, key: seed},
+                            progress: note_html(note), last: (step, picture_mark(image)),
+                            least: slider_of(step),
                         }  # fmt: skip
                         continue
-                    told: dict[Any, Any] = {progress: progress_html(step), stop: gr.update(interactive=True)}
+                    news: dict[Any, Any] = {progress: progress_html(step), stop: gr.update(interactive=True)}
                     partial = step.partial_text if isinstance(step, Progress) else ""
                     if partial and partial != last_text:
-                        told |= {text: partial, stats: statistics(caption_stats(partial)), seed_box: str(seed)}
+                        news |= {text: partial, stats: statistics(caption_stats(partial)), seed_box: str(seed)}
+                        if not last_text:  # what is shown of the description before doesn't belong to this text
+                            news |= no_evidence()
                         last_text = partial
-                    yield told
+                    yield news
             except Cancelled as error:
                 if error.code != "cancelled":
                     raise shown(error) from error
@@ -280,22 +341,29 @@ def build_demo(
         strategy: str,
         seed: float,
         request: gr.Request,
+        min_support: float | None = None,
+        heatmaps: bool = False,
     ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Describe a picture. detail_level: high | medium | low; strategy: forced | plain; seed: 0 repeats exactly.
+        """Describe a picture. detail_level: high | medium | low; strategy: grounded | forced | plain; seed: 0 repeats exactly.
+
+        For grounded only: min_support, 0 to 1, what a sentence needs to be kept (null: what suits the model); heatmaps: details tell
+        where the model looked for each word.
 
         Gives (description, statistics, details); a client that streams sees the text so far before.
         """
         try:
             if image is None:
                 raise ImageError("no image was given", code="no_image")
-            options = options_from_api(detail_level, multi_round, strategy, seed)
+            if not isinstance(heatmaps, bool):
+                raise OptionsError(f"heatmaps must be true or false, not {heatmaps!r}", name="heatmaps")
+            options = options_from_api(detail_level, multi_round, strategy, seed, min_support)
             with (
                 runs.flag(request.session_hash or "") as flag,
                 contextlib.closing(work(describer, gate, deadline_s, image, options, flag.is_set)) as steps,
             ):
                 for step in steps:
                     if isinstance(step, Description):
-                        yield step.text, statistics(step.stats), step.to_dict()
+                        yield text_zh(step), statistics(step.stats), step.to_dict(heat=heatmaps)
                     elif isinstance(step, Progress):
                         yield (
                             step.partial_text,
@@ -306,6 +374,22 @@ def build_demo(
                         yield "", "", {"place": step}
         except Exception as error:
             raise shown(error) from error
+
+    def refilter(last_one: tuple[Description, str] | None, least_percent: float | None) -> dict[Any, Any]:
+        """The slider: the last description with more or fewer of its statements, without the model.
+
+        A fault is told in the note: Gradio shows no toast for what doesn't go through its queue.
+        """
+        from caption.describe import with_min_support
+
+        if last_one is None:
+            return {progress: note_html(DESCRIPTION_GONE)}
+        try:
+            description, mark = last_one
+            least_share = min(max(least_percent or 0.0, 0.0), 100.0) / 100
+            return fields_of(with_min_support(description, least_share), mark)
+        except Exception as error:
+            return {progress: note_html(told(error))}
 
     def halt(request: gr.Request) -> None:
         runs.stop(request.session_hash or "")
@@ -335,7 +419,7 @@ def build_demo(
                         DETAIL_CHOICES, value="high", label="详细程度", info="选择描述的详细程度", elem_id="detail"
                     )
                     multi_round = gr.Checkbox(True, label="启用多轮生成 (显著增加描述长度)", elem_id="multi-round")
-                    strategy = gr.Radio(STRATEGY_CHOICES, value="forced", label="策略", elem_id="strategy")
+                    strategy = gr.Radio(STRATEGY_CHOICES, value=DEFAULT_STRATEGY, label="策略", elem_id="strategy")
                 run = gr.Button("🚀 生成超详细描述", variant="primary", size="lg", elem_id="run")
                 stop = gr.Button("停止", variant="stop", interactive=False, elem_id="stop")
                 gr.Markdown(NOTES, elem_id="notes")
@@ -346,6 +430,11 @@ def build_demo(
                     label="生成的超详细描述", lines=10, max_lines=20, placeholder="这里将显示非常详细的图片描述...", buttons=["copy"],
                     interactive=False, elem_id="description",
                 )  # fmt: skip
+                least = PercentInput(
+                    0, 100, 0, step=1, label="最低支持度", info=slider_info(True), visible=False, interactive=True, buttons=[],
+                    elem_id="min-support",
+                )  # fmt: skip
+                sentences = gr.HTML("", elem_id="sentences")
                 with gr.Accordion("统计信息", open=True):
                     stats = gr.Textbox(
                         label="描述长度",
@@ -353,6 +442,8 @@ def build_demo(
                         interactive=False,
                         elem_id="statistics",
                     )
+                    mean = gr.Textbox(label="平均支持度", visible=False, interactive=False, elem_id="mean-support")
+                    dropped = gr.HTML("", elem_id="dropped")
                     seed_box = gr.Textbox(
                         label="随机种子", placeholder="再次生成会换下一个种子", interactive=False, elem_id="seed"
                     )
@@ -362,16 +453,21 @@ def build_demo(
                 elem_id="examples",
             )  # fmt: skip
         seeds_state = gr.State({})
+        last = gr.State(None)  # the description that is shown and its picture's mark: (Description, str)
         timer = gr.Timer(1.0, active=False)
 
         page_only: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
         pressed = run.click(
-            generate, [picture, detail, multi_round, strategy, seeds_state], [text, stats, seed_box, seeds_state, progress, stop],
+            generate, [picture, detail, multi_round, strategy, seeds_state],
+            [text, stats, seed_box, seeds_state, progress, stop, least, sentences, mean, dropped, last],
             **page_only,
         )  # fmt: skip
         pressed.then(lambda: gr.update(interactive=False), None, [stop], **page_only)
         pressed.failure(lambda: note_html(""), None, [progress], **page_only)
         stop.click(halt, None, None, **page_only)
+        least.input(
+            refilter, [last, least], [text, stats, sentences, mean, dropped, progress], queue=False, trigger_mode="always_last", **page_only
+        )  # fmt: skip
         code_box = gr.Textbox(visible=False)
         gr.Button("拒绝", visible="hidden", elem_id="refuse").click(
             refuse, [code_box], None, js="() => [window.blipRefusal]", **page_only
@@ -383,12 +479,26 @@ def build_demo(
             describe,
             [
                 picture, gr.Textbox("high", label="detail_level", visible=False), gr.Checkbox(True, label="multi_round", visible=False),
-                gr.Textbox("forced", label="strategy", visible=False), gr.Number(0, label="seed", visible=False),
+                gr.Textbox(DEFAULT_STRATEGY, label="strategy", visible=False), gr.Number(0, label="seed", visible=False),
+                gr.Number(None, label="min_support", visible=False), gr.Checkbox(False, label="heatmaps", visible=False),
             ],
             [gr.Textbox(label="description", visible=False), gr.Textbox(label="statistics", visible=False), gr.JSON(label="details", visible=False)],
             api_name="describe", concurrency_limit=None,
         )  # fmt: skip
+    accept_fewer_values(demo, "describe")
     return demo
+
+
+def accept_fewer_values(demo: gr.Blocks, api_name: str) -> None:
+    """Let plain HTTP callers leave out an endpoint's last values, as gradio_client does: calls from before they existed go on working."""
+    check = demo.validate_inputs
+
+    def fill_and_check(block_fn: Any, inputs: list[Any]) -> None:
+        if block_fn.api_name == api_name:
+            inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
+        check(block_fn, inputs)
+
+    demo.validate_inputs = fill_and_check
 
 
 def launch(demo: gr.Blocks, *, host: str, port: int, allowed_hosts: Sequence[str] = ()) -> tuple[Any, str, str]:
@@ -441,7 +551,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         describer = load_describer(
-            "demo" if args.demo else args.model, args.device, args.precision, threads=args.threads
+            "demo" if args.demo else args.model,
+            args.device,
+            args.precision,
+            threads=args.threads,
+            calibration=args.calibration,
         )
     except CaptionError as error:
         return fail(start_fault(error, args))

@@ -5,7 +5,8 @@
 
 Scenes: the share of stated facts that are true, over all facts of all scenes, and how many texts are word for word those of float32.
 BLIP-large: the cosine between the image embeddings of both precisions (per patch), and the mean Kullback-Leibler divergence of the next
-token's distribution from float32's, teacher-forced over random beginnings.
+token's distribution from float32's, teacher-forced over random beginnings; and, in each precision, the largest difference of a log-probability
+between a batch and its members alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from caption.cleanup import clean_caption
 from caption.decoding import generate
 from caption.image import load_image
 from caption.model import BlipModel, load_model
-from caption.network import Cache
+from caption.network import Cache, ImageKeys
 from caption.prompts import PRESETS
 from caption.registry import find_model
 from scripts.demo_model.drawing import draw
@@ -68,11 +69,24 @@ def report_scenes(rows: list[dict[str, tuple[str, Outcome]]]) -> None:
 @torch.inference_mode()
 def next_token_logprobs(model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]) -> torch.Tensor:
     """(P, V) for token ids `beginnings`, each looking at every picture of `embeds` in turn."""
+    owners = [i % len(embeds) for i in range(len(beginnings))]
+    return prefilled(model, model.decoder.image_keys(embeds), beginnings, owners)
+
+
+@torch.inference_mode()
+def largest_batch_difference(model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]) -> float:
+    """The largest difference of a log-probability between a batch of all `beginnings` and each of them alone."""
+    keys = model.decoder.image_keys(embeds)
+    owners = [i % len(embeds) for i in range(len(beginnings))]
+    together = prefilled(model, keys, beginnings, owners)
+    alone = [prefilled(model, keys, [b], [owner]) for b, owner in zip(beginnings, owners, strict=True)]
+    return (together - torch.cat(alone)).abs().max().item()
+
+
+def prefilled(model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], owners: list[int]) -> torch.Tensor:
     longest = max(map(len, beginnings))
     ids = torch.tensor([b + [0] * (longest - len(b)) for b in beginnings])
-    owners = [i % len(embeds) for i in range(len(beginnings))]
-    cache = Cache([len(b) for b in beginnings], 1, model.decoder.image_keys(embeds), owners)
-    return model.decoder.prefill(ids, cache).float().log_softmax(-1)
+    return model.decoder.prefill(ids, Cache([len(b) for b in beginnings], 1, keys, owners)).float().log_softmax(-1)
 
 
 def compare_large(folder: Path, precisions: list[str], beginnings: int) -> None:
@@ -89,7 +103,12 @@ def compare_large(folder: Path, precisions: list[str], beginnings: int) -> None:
         embeds[precision] = model.encode(pictures).image_embeds
         # the decoder is judged alone: both read the float32 embeddings
         given = embeds["float32"].to(model.dtype)
-        logprobs[precision] = next_token_logprobs(model, given, [[model.start_id, *w] for w in words])
+        asked = [[model.start_id, *w] for w in words]
+        logprobs[precision] = next_token_logprobs(model, given, asked)
+        apart = largest_batch_difference(model, given, asked)
+        print(
+            f"{precision:9} {folder.name}: a batch differs from its members by at most {apart:.2g} in a log-probability"
+        )
         if precision == "float32":
             continue
         cosine = torch.cosine_similarity(embeds["float32"], embeds[precision].float(), dim=-1)

@@ -46,13 +46,15 @@ from benchmarks.measure import (
 )
 from benchmarks.random_blip_large import write_checkpoint
 from benchmarks.sides import Ours, Theirs, fixed, native_half, one_piece_words
+from caption.describe import Describer
 from caption.model import ImageFeatures
 from caption.network import int8_available
-from caption.options import DecodingOptions
+from caption.options import DecodingOptions, DescribeOptions
 from caption.prompts import PRESETS, PROMPTS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FOLDER = ROOT / "models" / "blip-demo-scenes"
+PHOTOGRAPH = ROOT / "caption" / "examples" / "coffee.png"
 # In the order in which they are measured; "floor" is no part of its own but adds the floor to the lines of the others.
 PARTS = ("load", "memory", "forced", "steps", "encoder", "short", "batch", "floor")
 
@@ -293,6 +295,14 @@ def forced_best(side: Theirs, picture: Image.Image, prompts: Prompts, batched: b
         side.continue_prompts(image_embeds, texts, options, batched)
 
 
+def grounded_ours(side: Ours, share: float) -> None:
+    """The whole strategy on a photograph, without a matcher; its captions end when the model ends them, or at their limit."""
+    options = DescribeOptions(strategy="grounded", detail="high" if share else "low")
+    found = Describer(side.model, side.name).describe(PHOTOGRAPH, options)
+    if found.refusal:
+        raise RuntimeError(f"the photograph was refused: {found.refusal}")
+
+
 def forced_works(counter: Counter, prompts: Prompts, share: float) -> list[Work]:
     works = [counter.encoding(1), counter.image_keys(1)]
     for texts, options in forced_stages(prompts, share):
@@ -320,6 +330,7 @@ def measure_forced(bench: Bench) -> Iterator[Line]:
         run = bench.timed(forced_ours, side, picture, prompts)
         works = forced_works(bench.counter(side), prompts, share)
         contestants.append(Contestant(side.name, "ours", run, side.precision, works))
+        contestants.append(Contestant(f"{side.name}, grounded high instead", "ours", bench.timed(grounded_ours, side)))
     yield from bench.race("forced", "forced high", "s", contestants)
 
 

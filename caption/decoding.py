@@ -119,7 +119,7 @@ def _run(
     search: _Search = (_BeamSearch if options.num_beams > 1 else _Chains)(model, prompt_ids, options, keys, rooms)
     at_most = max(rooms)
     with torch.inference_mode(), memory_errors():
-        image_keys = model.decoder.image_keys(features.image_embeds)
+        image_keys = features.keys_for(model.decoder)
         cache = Cache([len(ids) for ids in prompt_ids], search.rows, image_keys, owners)
         logits = model.decoder.prefill(_padded(prompt_ids, model.device), cache)  # (P, V)
         logits = logits[:, None].expand(-1, search.rows, -1)  # every row of a prompt starts alike

@@ -1,7 +1,7 @@
-"""From a picture to its description: the only file that knows the rounds and the order of the stages.
+"""From a picture to its description.
 
 `load_describer()` finds and loads a model; a `Describer` holds it and no state of any request. `describe` gives the result at once,
-`stream` tells its progress first.
+`stream` tells its progress first. The strategies themselves are `forced` and `grounded`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,72 +18,43 @@ from PIL import Image
 
 from caption import prompts
 from caption.background import in_background
-from caption.cleanup import clean_caption
-from caption.compose import combine
-from caption.errors import Cancelled, CaptionError, ModelError
+from caption.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
+from caption.draft import Draft, timed
+from caption.errors import ModelError, OptionsError
+from caption.forced import forced, plain
+from caption.grounded import grounded, with_min_support
 from caption.image import load_image
-from caption.options import DecodingOptions, DescribeOptions
-from caption.registry import MODELS, DamagedModel, find_model
-from caption.text import caption_stats, words
-from caption.types import Candidate, Description, Progress, Sentence, StageTimes
+from caption.options import DescribeOptions
+from caption.prompts import GroundedSettings
+from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
+from caption.text import caption_stats
+from caption.types import Description, Evidence, Progress, StageTimes
+from caption.verify import WHOLE, Judge
 
 if TYPE_CHECKING:
-    from caption.decoding import DecodedSequence
-    from caption.model import BlipModel, ImageFeatures
+    from caption.model import BlipModel, MatchingModel
+
+__all__ = ["Describer", "load_describer", "with_min_support"]
 
 logger = logging.getLogger(__name__)
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
-# Why a candidate was kept or not.
-REASONS = {
-    "leader": "the longest candidate, it leads the text",
-    "combined": "it added phrases to the text",
-    "nothing_new": "the text already has what it says, or is long enough",
-    "too_short": "no more than 20 characters after clean-up",
-    "longest": "long enough beyond the text before, it takes its place",
-    "no_gain": "not long enough beyond the text before",
-    "no_room": "skipped: the prompt would leave too few new tokens",
-    "only": "the one caption of a plain description",
-    "failed": "the stage broke off with an error; the text before it is kept",
-}
-
-
-@dataclass
-class _Draft:
-    """The text as it grows within one call."""
-
-    text: str = ""
-    sentences: list[Sentence] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)
-    failure: str | None = None
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """Where a stage lies on the progress bar, and which round it belongs to."""
-
-    name: str
-    round: int
-    rounds: int
-    start: float
-    end: float
-
-    def at(self, done: int, at_most: int, text: str) -> Progress:
-        share = done / at_most if at_most else 0.0
-        return Progress(
-            self.start + (self.end - self.start) * share, self.name, self.round, self.rounds, done, at_most, text
-        )
-
 
 class Describer:
     """A loaded model that describes pictures. Safe to share; calls run one after another behind the caller's gate."""
 
-    def __init__(self, model: BlipModel, name: str, damaged: tuple[DamagedModel, ...] = ()) -> None:
-        self.model = model
+    def __init__(
+        self, model: BlipModel, name: str, damaged: tuple[DamagedModel, ...] = (), *, judge: Judge | None = None
+    ) -> None:
+        self.judge = judge or Judge(model)  # the captioner, and what can check it
         self.name = name  # large | base | demo, or the folder's name
         self.damaged = damaged  # models that would have come first but can't be used
+        self.grounded = GroundedSettings()
+
+    @property
+    def model(self) -> BlipModel:
+        return self.judge.model
 
     @property
     def device(self) -> str:
@@ -134,21 +104,34 @@ class Describer:
         finally:
             events.close()
 
+    def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
+        """How well a picture supports each text, 0 to 1 (`Sentence.support`). Raises `ImageError`, `ModelError`."""
+        sight = self.judge.see([load_image(image)], [WHOLE])
+        odds = self.judge.match(sight, texts)
+        followed = self.judge.follow(sight, texts)
+        return [
+            self.judge.support(one.text, Evidence(odds[i] if odds else None, None, one.likelihood, one.contrast, 0.0))
+            for i, one in enumerate(followed)
+        ]
+
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None
     ) -> Generator[Progress, None, Description]:
         began = time.perf_counter()
-        draft = _Draft()
+        draft = Draft()
         picture = load_image(image)
         draft.times["image"] = time.perf_counter() - began
-        rounds = prompts.ROUNDS[options.detail] if options.strategy == "forced" and options.multi_round else 1
+        rounds = prompts.ROUNDS[options.detail] if options.strategy != "plain" and options.multi_round else 1
         yield Progress(0.0, "encoding", rounds=rounds)
-        with _timed(draft, "encoding"):
-            features = self.model.encode([picture], stop)
-        if options.strategy == "plain":
-            yield from self._plain(features, options, draft, stop)
+        if options.strategy == "grounded":
+            yield from grounded(self.judge, picture, options, self.grounded, rounds, draft, stop)
         else:
-            yield from self._forced(features, options, rounds, draft, stop)
+            with timed(draft, "encoding"):
+                features = self.model.encode([picture], stop)
+            if options.strategy == "plain":
+                yield from plain(self.model, features, options, draft, stop)
+            else:
+                yield from forced(self.model, features, options, rounds, draft, stop)
         draft.times["total"] = time.perf_counter() - began
         return Description(
             text=draft.text,
@@ -162,217 +145,45 @@ class Describer:
             seed=options.seed,
             failure=draft.failure,
             options=dataclasses.asdict(options),
+            statements=tuple(draft.statements),
+            min_support=draft.min_support,
+            calibrated=draft.calibrated,
+            refusal=draft.refusal,
+            readability=draft.readability,
         )
-
-    def _plain(
-        self, features: ImageFeatures, options: DescribeOptions, draft: _Draft, stop: Callable[[], bool] | None
-    ) -> Generator[Progress, None, None]:
-        """One caption without a prompt."""
-        stage = _Stage("prompts", 1, 1, 0.1, 1.0)
-        with _timed(draft, "prompts"):
-            (found,) = yield from self._decode(features, [""], "plain", options, stage, draft, stop)
-        draft.text = clean_caption(self.model.text(found.token_ids))
-        draft.candidates.append(Candidate(draft.text, "", "prompts", 1, True, "only", found.avg_logprob))
-        draft.sentences.append(Sentence(draft.text, "", 1))
-
-    def _forced(
-        self,
-        features: ImageFeatures,
-        options: DescribeOptions,
-        rounds: int,
-        draft: _Draft,
-        stop: Callable[[], bool] | None,
-    ) -> Generator[Progress, None, None]:
-        """Several prompts with aggressive length; extension of what stays short; then the enhancement rounds."""
-        # The rounds share the bar evenly, after a tenth for encoding; round 1 leaves its last fifth to the extension.
-        share = 0.9 / rounds
-        stage = _Stage("prompts", 1, rounds, 0.1, 0.1 + share * 0.8)
-        with _timed(draft, "prompts"):
-            found = yield from self._decode(features, list(prompts.PROMPTS), "prompts", options, stage, draft, stop)
-            leader = self._choose(found, draft)
-        try:
-            if (
-                len(words(leader)) < prompts.EXTEND_LEADER_BELOW_WORDS
-                and len(words(draft.text)) < prompts.EXTEND_TEXT_BELOW_WORDS
-            ):
-                stage = _Stage("extension", 1, rounds, 0.1 + share * 0.8, 0.1 + share)
-                yield stage.at(0, 0, draft.text)
-                with _timed(draft, "extension"):
-                    yield from self._lengthen(
-                        features, prompts.EXTENSION_PROMPTS, "extension", options, stage, draft, stop
-                    )
-            for number in range(2, rounds + 1):
-                stage = _Stage("enhancement", number, rounds, 0.1 + share * (number - 1), 0.1 + share * number)
-                yield stage.at(0, 0, draft.text)
-                with _timed(draft, "enhancement"):
-                    yield from self._lengthen(
-                        features, (prompts.ENHANCEMENT_PROMPT,), "enhancement", options, stage, draft, stop
-                    )
-        except Cancelled:
-            raise
-        except (CaptionError, RuntimeError) as error:
-            # Round 1 is whole: keep it and tell, rather than lose it. torch's own failures are RuntimeErrors.
-            logger.exception("%s of round %d failed, the text before it is kept", stage.name, stage.round)
-            draft.failure = error.code if isinstance(error, CaptionError) else "internal"
-            draft.candidates.append(Candidate("", "", stage.name, stage.round, False, "failed"))
-
-    def _choose(self, found: list[DecodedSequence], draft: _Draft) -> str:
-        """The longest caption leads, what others add is combined with it; returns the leader."""
-        texts = [
-            clean_caption(self.model.text(one.token_ids), prompt)
-            for one, prompt in zip(found, prompts.PROMPTS, strict=True)
-        ]
-        long_enough = [i for i, text in enumerate(texts) if len(text) > prompts.MIN_CANDIDATE_CHARACTERS]
-        kept = sorted(
-            long_enough or [max(range(len(texts)), key=lambda i: len(texts[i]))], key=lambda i: -len(texts[i])
-        )
-        combined = combine(
-            texts[kept[0]],
-            [texts[i] for i in kept[1:]],
-            below_words=prompts.COMBINE_BELOW_WORDS,
-            max_phrases=prompts.MAX_COMBINED_PHRASES,
-        )
-        draft.text = combined.text
-        used = {kept[0]}
-        for phrase in combined.phrases:
-            origin = kept[0] if phrase.source is None else kept[phrase.source + 1]
-            used.add(origin)
-            draft.sentences.append(Sentence(phrase.text, prompts.PROMPTS[origin], 1))
-        for i, (one, text) in enumerate(zip(found, texts, strict=True)):
-            reason = (
-                "leader" if i == kept[0] else "combined" if i in used else "nothing_new" if i in kept else "too_short"
-            )
-            draft.candidates.append(
-                Candidate(text, prompts.PROMPTS[i], "prompts", 1, i in used, reason, one.avg_logprob)
-            )
-        return texts[kept[0]]
-
-    def _lengthen(
-        self,
-        features: ImageFeatures,
-        instructions: tuple[str, ...],
-        name: str,
-        options: DescribeOptions,
-        stage: _Stage,
-        draft: _Draft,
-        stop: Callable[[], bool] | None,
-    ) -> Generator[Progress, None, None]:
-        """Let the model go on after "instruction + text so far"; take the longest result if it gains enough.
-
-        Only the instruction is cut: a result is the text so far plus its continuation.
-        """
-        gain = prompts.EXTENSION_MIN_GAIN_WORDS if name == "extension" else prompts.ENHANCEMENT_MIN_GAIN_WORDS
-        before = draft.text
-        asked = [f"{instruction} {before}" for instruction in instructions]
-        fitting = [i for i, prompt in enumerate(asked) if self._room(prompt, name) >= prompts.MIN_NEW_TOKENS_LEFT]
-        found = []
-        if fitting:
-            found = yield from self._decode(features, [asked[i] for i in fitting], name, options, stage, draft, stop)
-        results = {i: (self._continued(before, one), one) for i, one in zip(fitting, found, strict=True)}
-        best = max(results, key=lambda i: len(words(results[i][0])), default=None)
-        if best is not None and len(words(results[best][0])) <= len(words(before)) + gain:
-            best = None
-        for i, instruction in enumerate(instructions):
-            if i in results:
-                text, one = results[i]
-                draft.candidates.append(
-                    Candidate(
-                        text,
-                        instruction,
-                        name,
-                        stage.round,
-                        i == best,
-                        "longest" if i == best else "no_gain",
-                        one.avg_logprob,
-                    )
-                )
-            else:
-                draft.candidates.append(Candidate("", instruction, name, stage.round, False, "no_room"))
-        if best is not None:
-            draft.text = results[best][0]
-            if draft.text.startswith(before):
-                draft.sentences.append(
-                    Sentence(draft.text[len(before) :].lstrip(" ,.;"), instructions[best], stage.round)
-                )
-            else:  # clean-up changed the joint as well: the pieces can't be told apart any more
-                draft.sentences = [Sentence(draft.text, instructions[best], stage.round)]
-
-    def _continued(self, before: str, one: DecodedSequence) -> str:
-        continuation = self.model.text(one.token_ids)
-        joint = "" if continuation[:1] in (",", ".", ";", ":", "!", "?", "") else " "
-        return clean_caption(before + joint + continuation)
-
-    def _room(self, prompt: str, preset: str) -> int:
-        """New tokens that the preset leaves after this prompt."""
-        limit = min(prompts.PRESETS[preset].max_length, self.model.max_positions)
-        return limit - len(self.model.prompt_ids(prompt))
-
-    def _decode(
-        self,
-        features: ImageFeatures,
-        asked: list[str],
-        preset: str,
-        options: DescribeOptions,
-        stage: _Stage,
-        draft: _Draft,
-        stop: Callable[[], bool] | None,
-    ) -> Generator[Progress, None, list[DecodedSequence]]:
-        """The best sequence of every prompt."""
-        from caption.decoding import decode
-
-        suppress = self.model.beginnings(prompts.NONWORDS) if options.suppress_nonwords else ()
-        settings: DecodingOptions = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed, suppress=suppress)
-        prompt_ids = [self.model.prompt_ids(prompt) for prompt in asked]
-        # a round draws other numbers than the one before: asked the same again, it may have more to say
-        keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(asked))]
-        steps = decode(self.model, features, prompt_ids, settings, sample_keys=keys, stop=stop)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as finished:
-                return [sequences[0] for sequences in finished.value]
-            yield stage.at(step.done, step.at_most, draft.text)
-
-
-class _timed:  # noqa: N801  reads as a verb: with _timed(draft, "prompts")
-    """Adds the seconds spent inside to the stage of that name."""
-
-    def __init__(self, draft: _Draft, stage: str) -> None:
-        self.draft, self.stage = draft, stage
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.draft.times[self.stage] = self.draft.times.get(self.stage, 0.0) + time.perf_counter() - self.began
 
 
 def load_describer(
-    model: str = "auto", device: str = "auto", precision: str = "auto", *, threads: int | None = None
+    model: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    threads: int | None = None,
+    calibration: Path | None = None,
 ) -> Describer:
     """Find, load and warm up a model.
 
     `model`: auto | large | base | demo | a folder. With auto a damaged model is passed over and named in `Describer.damaged`.
-    `threads`: CPU threads for torch, default its own choice. Raises `ModelError` (`model_missing`, `model_damaged`), `OptionsError`.
+    `threads`: CPU threads for torch, default its own choice. `calibration`: a file that `benchmarks.calibrate` made for this model; default
+    the one beside its weights, if any. Raises `ModelError` (`model_missing`, `model_damaged`), `OptionsError`.
     """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
     if model != "auto":
-        found = find_model(model)
-        return _load(found.folder, found.name, device, precision)
+        return _load(find_model(model), device, precision, calibration)
     damaged: list[DamagedModel] = []
     for name in MODELS:
         try:
-            describer = _load(find_model(name).folder, name, device, precision)
+            describer = _load(find_model(name), device, precision, calibration)
         except ModelError as error:
             if error.code == "model_missing":
                 continue
             logger.warning("model %s can't be used: %s", name, error)
             damaged.append(DamagedModel(name, str(error)))
             continue
-        describer.damaged = tuple(damaged)
+        describer.damaged = (*damaged, *describer.damaged)
         return describer
     words_of_damaged = "; ".join(f"{one.name}: {one.message}" for one in damaged)
     raise ModelError(
@@ -380,10 +191,42 @@ def load_describer(
     )
 
 
-def _load(folder: Path, name: str, device: str, precision: str) -> Describer:
+def _load(found: FoundModel, device: str, precision: str, calibration: Path | None) -> Describer:
     from caption.model import load_model
 
-    describer = Describer(load_model(folder, device, precision), name)
+    model = load_model(found.folder, device, precision)
+    matcher, damaged = _load_matcher(found, device, precision)
+    judge = Judge(model, matcher, _measured(found.folder, matcher.folder if matcher else None, calibration))
+    describer = Describer(model, found.name, damaged, judge=judge)
     # A model that can't caption a grey picture is found here, not by the first visitor.
     describer.describe(Image.new("RGB", (64, 64), (128, 128, 128)), DescribeOptions(strategy="plain"))
     return describer
+
+
+def _load_matcher(
+    found: FoundModel, device: str, precision: str
+) -> tuple[MatchingModel | None, tuple[DamagedModel, ...]]:
+    """The matcher that goes with a captioner, if there is one; without it descriptions are only less well checked."""
+    from caption.model import load_matcher
+
+    matcher, damaged = matcher_for(found)
+    if matcher is None:
+        return None, damaged
+    try:
+        return load_matcher(matcher.folder, device, precision), damaged
+    except ModelError as error:
+        logger.warning("matcher %s can't be used: %s", matcher.name, error)
+        return None, (*damaged, DamagedModel(matcher.name, str(error)))
+
+
+def _measured(folder: Path, matcher: Path | None, chosen: Path | None) -> Calibration | None:
+    """The calibration of these weights: the file that was chosen (`OptionsError` if it isn't theirs), else the one beside them, if any."""
+    file = chosen or folder / CALIBRATION_FILE
+    if chosen is None and not file.is_file():
+        return None  # hashing 1.9 GB takes a second or two
+    calibration = find_calibration(
+        file, sha256_of(folder / WEIGHTS_FILE), sha256_of(matcher / WEIGHTS_FILE) if matcher else None
+    )
+    if chosen is not None and calibration is None:
+        raise OptionsError(f"{chosen} is no calibration of {folder.name}", name="calibration")
+    return calibration

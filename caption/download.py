@@ -22,9 +22,21 @@ from typing import Any, TypeVar
 
 from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
 from caption.hub import SOURCES, DownloadError, HubFile, fetch_files, list_files
-from caption.registry import MODELS, HubRepo, ModelSpec, check_folder, model_spec, models_root, staging_folder
+from caption.registry import (
+    MATCHERS,
+    MODELS,
+    OTHER_WEIGHTS,
+    WEIGHTS_FILE,
+    HubRepo,
+    ModelSpec,
+    check_folder,
+    model_spec,
+    models_root,
+    staging_folder,
+)
 
-DOWNLOADABLE = tuple(name for name, spec in MODELS.items() if spec.repos)
+CAPTIONERS = tuple(name for name, spec in MODELS.items() if spec.repos)  # what "all" means on the command line
+DOWNLOADABLE = (*CAPTIONERS, *(name for name, spec in MATCHERS.items() if spec.repos))
 
 LISTING_TIMEOUT_S = 20.0  # per source, name resolution included: two of them stay well below a minute
 SPARE_BYTES = 256 << 20  # left free on the disk
@@ -132,7 +144,7 @@ def probe_hub(timeout_s: float = 5.0, name: str = "large") -> str | None:
 def is_whole(spec: ModelSpec, folder: Path) -> bool:
     """Whether `folder` already holds `spec`, as far as `check_folder` can tell."""
     try:
-        check_folder(folder, spec.sha256)
+        check_folder(folder, spec.sha256, spec.architecture)
     except ModelError:
         return False
     return True
@@ -186,7 +198,10 @@ def _needed_files(spec: ModelSpec, repo: HubRepo, listed: Iterable[HubFile]) -> 
     by_name = {file.name: file for file in listed}
     missing = [name for name in spec.required_files if name not in by_name]
     if missing:
-        raise DownloadError(f"{repo.source} {repo.repo_id} lacks {', '.join(missing)}", reason="not_found")
+        message = f"{repo.source} {repo.repo_id} lacks {', '.join(missing)}"
+        if WEIGHTS_FILE in missing and (others := [name for name in OTHER_WEIGHTS if name in by_name]):
+            message += f" (it has {', '.join(others)}, which can't be used)"
+        raise DownloadError(message, reason="not_found")
     for name, known in spec.sha256.items():
         if by_name[name].sha256 not in (None, known):
             raise DownloadError(f"{repo.source} {repo.repo_id} has another {name}", reason="corrupt")
@@ -273,7 +288,7 @@ def _fetch(found: DownloadPlan, on_progress: OnProgress | None, stop: Stop | Non
 def _move_into_place(found: DownloadPlan) -> None:
     """The staging folder becomes the model's folder by one rename; a damaged one in its place goes last."""
     try:
-        check_folder(found.staging, found.spec.sha256)
+        check_folder(found.staging, found.spec.sha256, found.spec.architecture)
     except ModelError as error:
         shutil.rmtree(found.staging)
         raise DownloadError(f"{found.repo.source} {found.repo.repo_id}: {error}", reason="corrupt") from error
@@ -368,7 +383,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="退出码：0 完成；2 参数错误；3 没有网络；4 磁盘已满；5 文件损坏或站点缺文件；6 正在被另一个进程下载；"
         "7 不能写入；130 已停止。",
     )
-    parser.add_argument("model", nargs="?", default="large", choices=(*DOWNLOADABLE, "all"), help="模型，默认 large")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default="large",
+        choices=(*DOWNLOADABLE, "all"),
+        help="模型，默认 large；all 是 large 和 base；itm-large 和 itm-base 是核对描述用的图文匹配模型，可选，须点名下载",
+    )
     parser.add_argument("--source", default="auto", choices=("auto", *SOURCES), help="站点，默认先 ModelScope 后 HF")
     parser.add_argument("--dest", type=Path, metavar="DIR", help="放模型的文件夹，默认 models/")
     parser.add_argument("--dry-run", action="store_true", help="只列出要下载的文件，不下载")
@@ -378,7 +399,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns an exit code. Results go to stdout, the libraries' progress bars and errors to stderr."""
     args = build_parser().parse_args(argv)
-    names = DOWNLOADABLE if args.model == "all" else (args.model,)
+    names = CAPTIONERS if args.model == "all" else (args.model,)
     try:
         for name in names:
             spec, folder = _target(name, args.dest)

@@ -405,3 +405,10 @@ def _sample_range(least: float, greatest: float, *, unit: bool) -> tuple[float, 
     if least < greatest:
         return least, greatest
     return (least, 0.0) if least < 0 else (0.0, greatest)  # one value only: black if negative, else white
+
+
+def crop(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    """The part of a picture inside `box`: left, top, right, bottom as shares of its sides. At least one pixel."""
+    width, height = image.size
+    left, top = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)
+    return image.crop((left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))))

@@ -44,6 +44,14 @@ _USUAL: dict[str, int | str] = {
 }
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # no path has this form
 
+# Why nothing was described (`Description.refusal`) -> the reason.
+_REFUSALS = {
+    "blank": "画面是空白的，或者只有一片颜色或渐变，看不出任何内容",
+    "noise": "画面像随机的噪点，认不出任何东西",
+    "foreign": "它和当前模型学过的图片相差太远，写出来的内容不可信，请换一个模型或换一张图片",
+    "unsupported": "没有一句话得到图片足够的支持",
+}
+
 
 def message_zh(error: CaptionError) -> str:
     """The sentence for the user; only plain numbers and an option's name are taken from `error.details`."""
@@ -60,3 +68,17 @@ def message_zh(error: CaptionError) -> str:
 def error_body(error: CaptionError, request_id: str) -> dict[str, dict[str, str]]:
     """The JSON body of a failed request."""
     return {"error": {"code": error.code, "message": message_zh(error), "request_id": request_id}}
+
+
+def refusal_zh(code: str, readability: float | None) -> str:
+    """What stands in place of a description that was refused.
+
+    `code`: `Description.refusal`; `readability`: 0 to 1, how readable the picture seemed, None where nobody asked.
+    """
+    score = "" if readability is None else f"（可读度 {percent(readability)} %）"
+    return f"这张图片无法可靠地描述：{_REFUSALS[code]}{score}。"
+
+
+def percent(share: float) -> int:
+    """0 to 1 in whole per cent, rounded down: what reads 93 % is not below 93 %."""
+    return int(100 * share + 1e-9)

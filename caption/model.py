@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil, BlipTextConfig, BlipVisionConfig
 
 from caption.errors import Cancelled, ModelError, OptionsError
-from caption.network import TextDecoder, TextMatcher, VisionTower, Weights, int8_available
+from caption.network import ImageKeys, TextDecoder, TextMatcher, TextTower, VisionTower, Weights, int8_available
 from caption.registry import CAPTIONER, MATCHER, check_folder
 
 # What a precision computes in; in int8 the products are of whole numbers and the rest is float32.
@@ -34,6 +35,13 @@ class ImageFeatures:
     """What the vision tower saw. `image_embeds` is (B, N, D): B pictures, N = 1 + patches, D the tower's width."""
 
     image_embeds: torch.Tensor
+    _keys: dict[int, ImageKeys] = field(default_factory=dict, repr=False, compare=False)
+
+    def keys_for(self, tower: TextTower) -> ImageKeys:
+        """The pictures' keys and values for a text tower, per layer; computed once, however many prompts and rounds look at them."""
+        if id(tower) not in self._keys:
+            self._keys[id(tower)] = tower.image_keys(self.image_embeds)
+        return self._keys[id(tower)]
 
     def __len__(self) -> int:
         return self.image_embeds.shape[0]
@@ -68,6 +76,18 @@ class _Seeing:
             with torch.inference_mode(), memory_errors():
                 embeds.append(self.vision(torch.cat(prepared).to(self.device, self.dtype)))  # (B, N, D)
         return ImageFeatures(torch.cat(embeds))
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """A word of a text the decoder followed: the log-probability of all its tokens, and where the decoder looked as it wrote them.
+
+    `seen` is (G, G), the shares of its attention that fell on the image's patches, top row first.
+    """
+
+    word: str
+    logprob: float
+    seen: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,74 @@ class BlipModel(_Seeing):
         known = [i for i in token_ids if i < len(self.tokenizer)]
         return self.tokenizer.decode(known, skip_special_tokens=True)
 
+    def follow(
+        self,
+        features: ImageFeatures,
+        texts: Sequence[str],
+        image_index: Sequence[int] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[tuple[WordScore, ...]]:
+        """How likely every word of each text is, given its picture and the words before it: one teacher-forced pass.
+
+        `image_index`: which picture of `features` a text belongs to (default: all to the first). Texts are cut at the position table.
+        `stop` is asked before every batch: true raises `Cancelled`.
+        """
+        pieces = [self.tokenizer.tokenize(text)[: self.max_positions - 1] for text in texts]
+        rows = [[self.start_id, *self.tokenizer.convert_tokens_to_ids(row)] for row in pieces]
+        with torch.inference_mode(), memory_errors():
+            image_keys = features.keys_for(self.decoder)
+        found: list[tuple[WordScore, ...]] = [()] * len(rows)
+        for batch in _batches(rows, image_index, len(features), self.device, stop):
+            with torch.inference_mode(), memory_errors():
+                logprobs, shares = self.decoder.follow(batch.ids, batch.lengths, image_keys, batch.owners)
+            looked = shares[:, :, 1:].float().cpu().numpy()  # without the class token
+            grid = int(looked.shape[2] ** 0.5)
+            for row, likely, looks in zip(batch.rows, logprobs.tolist(), looked, strict=True):
+                found[row] = _by_words(pieces[row], likely, looks.reshape(len(looks), grid, grid))
+        return found
+
+
+def _by_words(pieces: list[str], logprobs: list[float], looks: np.ndarray) -> tuple[WordScore, ...]:
+    """Word pieces put together to words; `looks` (L, G, G) are of the position that wrote each piece."""
+    words: list[WordScore] = []
+    for piece, logprob, seen in zip(pieces, logprobs, looks, strict=False):  # both may be padded
+        if piece.startswith("##") and words:
+            last = words.pop()
+            words.append(WordScore(last.word + piece[2:], last.logprob + logprob, last.seen))
+        else:
+            words.append(WordScore(piece, logprob, seen))
+    return tuple(words)
+
+
+class _Batch(NamedTuple):
+    rows: list[int]  # which texts these are
+    owners: list[int]  # their pictures
+    ids: torch.Tensor  # (P, L) padded at the end
+    lengths: torch.Tensor  # (P,)
+
+
+def _batches(
+    rows: list[list[int]],
+    image_index: Sequence[int] | None,
+    pictures: int,
+    device: torch.device,
+    stop: Callable[[], bool] | None,
+) -> Iterator[_Batch]:
+    """Token rows of like length together, so that little is padded. `stop` is asked before each: true raises `Cancelled`."""
+    owners = list(image_index) if image_index is not None else [0] * len(rows)
+    if len(owners) != len(rows) or any(not 0 <= owner < pictures for owner in owners):
+        raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    for first in range(0, len(order), TEXTS_PER_PASS):
+        if stop is not None and stop():
+            raise Cancelled("stopped while checking")
+        chosen = order[first : first + TEXTS_PER_PASS]
+        lengths = torch.tensor([len(rows[row]) for row in chosen])
+        ids = torch.zeros(len(chosen), int(lengths.max()), dtype=torch.long)
+        for place, row in enumerate(chosen):
+            ids[place, : len(rows[row])] = torch.tensor(rows[row])
+        yield _Batch(chosen, [owners[row] for row in chosen], ids.to(device), lengths.to(device))
+
 
 @dataclass(frozen=True)
 class MatchingModel(_Seeing):
@@ -125,31 +213,15 @@ class MatchingModel(_Seeing):
         `image_index`: which picture of `features` a text belongs to (default: all to the first). Texts are cut at the position table.
         `stop` is asked before every batch: true raises `Cancelled`.
         """
-        owners = list(image_index) if image_index is not None else [0] * len(texts)
-        if len(owners) != len(texts) or any(not 0 <= owner < len(features) for owner in owners):
-            raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
         limit = self.matcher.positions.shape[0]
         rows = [self.tokenizer.encode(text, truncation=True, max_length=limit) for text in texts]
-        # texts of like length share a batch, so that little is padded
-        order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
         found = [0.0] * len(rows)
-        if not rows:
-            return found
         with torch.inference_mode(), memory_errors():
-            image_keys = self.matcher.image_keys(features.image_embeds)
-        for first in range(0, len(order), TEXTS_PER_PASS):
-            if stop is not None and stop():
-                raise Cancelled("stopped while matching")
-            batch = order[first : first + TEXTS_PER_PASS]
-            lengths = torch.tensor([len(rows[row]) for row in batch])
-            ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
-            for place, row in enumerate(batch):
-                ids[place, : len(rows[row])] = torch.tensor(rows[row])
+            image_keys = features.keys_for(self.matcher)
+        for batch in _batches(rows, image_index, len(features), self.device, stop):
             with torch.inference_mode(), memory_errors():
-                odds = self.matcher.match(
-                    ids.to(self.device), lengths.to(self.device), image_keys, [owners[row] for row in batch]
-                )
-            for row, value in zip(batch, odds.tolist(), strict=True):
+                odds = self.matcher.match(batch.ids, batch.lengths, image_keys, batch.owners)
+            for row, value in zip(batch.rows, odds.tolist(), strict=True):
                 found[row] = value
         return found
 

@@ -228,6 +228,15 @@ class VisionTower:
             )
         self.post_norm = weights.norm("vision_model.post_layernorm", width, eps)
 
+    def same_as(self, other: VisionTower) -> bool:
+        """Whether both see alike, told by what isn't packed: positions, patches, every layer's norms (towers trained apart differ in all)."""
+        mine, others = (
+            [tower.class_embedding, tower.position_embedding, tower.patch_embedding.weight, tower.post_norm.weight]
+            + [norm.weight for layer in tower.layers for norm in (layer.norm1, layer.norm2)]
+            for tower in (self, other)
+        )
+        return len(mine) == len(others) and all(map(torch.equal, mine, others))
+
     def __call__(self, pixel_values: Tensor) -> Tensor:
         x = F.conv2d(
             pixel_values, self.patch_embedding.weight, self.patch_embedding.bias, stride=self.patch
@@ -329,6 +338,7 @@ class Looking:
     """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures have fewer prompts."""
 
     def __init__(self, image_of: list[int], device: torch.device) -> None:
+        self.image_of = image_of
         self.images = sorted(set(image_of))
         members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
         most = max(map(len, members))
@@ -357,6 +367,14 @@ class Looking:
         seen = F.scaled_dot_product_attention(gathered, keys, values)  # (I', H, M·n, d)
         seen = seen.view(images, heads, most, rows, width).transpose(1, 2).reshape(images * most, heads, rows, width)
         return seen if self.straight else seen[self.place]
+
+    def shares(self, q: Tensor, keys: Tensor) -> Tensor:
+        """How `attend` shares a row's attention among the image's tokens, the mean of the heads: (P, n, N)."""
+        found = []
+        for prompt, image in enumerate(self.image_of):  # one at a time: no key is repeated
+            odds = q[prompt] @ keys[image].transpose(1, 2) / q.shape[3] ** 0.5  # (H, n, N)
+            found.append(odds.float().softmax(-1).mean(0))
+        return torch.stack(found)
 
 
 class TextTower:
@@ -412,12 +430,22 @@ class TextTower:
         q, k, v = self.layers[index].qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def _finish(self, index: int, x: Tensor, seen: Tensor, looking: Looking, image_keys: ImageKeys) -> Tensor:
-        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d)."""
+    def _finish(
+        self,
+        index: int,
+        x: Tensor,
+        seen: Tensor,
+        looking: Looking,
+        image_keys: ImageKeys,
+        shares: Tensor | None = None,
+    ) -> Tensor:
+        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d). Adds where it looked to `shares` (P, R, N)."""
         layer = self.layers[index]
         x = layer.attention_norm(layer.attention_out(seen.transpose(1, 2).flatten(2)) + x)
         q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
         looked = looking.attend(q, *image_keys[index])
+        if shares is not None:
+            shares.add_(looking.shares(q, image_keys[index][0]))
         x = layer.cross_norm(layer.cross_out(looked.transpose(1, 2).flatten(2)) + x)
         return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
 
@@ -470,6 +498,24 @@ class TextDecoder(TextTower):
         cache.step += 1
         cache.used = end
         return self._logits(x)
+
+    def follow(self, ids: Tensor, lengths: Tensor, image_keys: ImageKeys, image_of: list[int]) -> tuple[Tensor, Tensor]:
+        """Read whole sequences, `ids` (P, L) padded at the end, `lengths` (P,) tokens of each.
+
+        Returns the log-probabilities (P, L - 1) of every token after the first, given those before it, and how each position shared its
+        attention among the image's tokens, the mean of heads and layers (P, L, N).
+        """
+        columns = torch.arange(ids.shape[1], device=ids.device)
+        mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < lengths[:, None])[:, None, None]
+        looking = Looking(image_of, ids.device)
+        shares = torch.zeros(*ids.shape, image_keys[0][0].shape[2], device=ids.device)
+        x = self.embedded(ids, self.positions[: ids.shape[1]])  # (P, L, D)
+        for index in range(len(self.layers)):
+            q, k, v = self._qkv(index, x)  # each (P, H, L, d)
+            seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            x = self._finish(index, x, seen, looking, image_keys, shares)
+        logprobs = self._logits(x[:, :-1]).float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
+        return logprobs, shares / len(self.layers)
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.head(self.transform_norm(F.gelu(self.transform(x))))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from caption.errors import OptionsError
 
 DETAILS = ("high", "medium", "low")
-STRATEGIES = ("forced", "plain")
+STRATEGIES = ("grounded", "forced", "plain")
 MAX_SEED = 2**31 - 1
 MAX_BEAMS = 64
 
@@ -103,8 +103,9 @@ class DescribeOptions:
 
     `detail`: high | medium | low, the number of rounds (see `caption.prompts.ROUNDS`).
     `multi_round`: False gives one round whatever the detail.
-    `strategy`: forced (long, by parameters and rounds) | plain (one short caption).
+    `strategy`: grounded (many short captions, checked and merged) | forced (long, by parameters and rounds) | plain (one short caption).
     `seed`: the same picture, options, model and machine give the same text.
+    `min_support`: what a statement needs to enter a grounded text, 0 to 1; None takes what was measured to be best for the model.
     `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`); False lets clean-up repair them.
     """
 
@@ -112,6 +113,7 @@ class DescribeOptions:
     multi_round: bool = True
     strategy: str = "forced"
     seed: int = 0
+    min_support: float | None = None
     suppress_nonwords: bool = True
 
     def __post_init__(self) -> None:
@@ -119,4 +121,8 @@ class DescribeOptions:
         _flag("multi_round", self.multi_round)
         _one_of("strategy", self.strategy, STRATEGIES)
         _flag("suppress_nonwords", self.suppress_nonwords)
+        if self.min_support is not None:
+            _number("min_support", self.min_support, 0.0, 1.0)
+            if self.strategy != "grounded":
+                raise OptionsError("min_support does nothing without the strategy grounded", name="min_support")
         _whole("seed", self.seed, 0, MAX_SEED)

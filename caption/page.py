@@ -5,14 +5,17 @@ from __future__ import annotations
 import html
 import json
 
+from caption.messages import percent, refusal_zh
 from caption.registry import MODELS
-from caption.types import CaptionStats, Progress
+from caption.types import Box, CaptionStats, Description, Progress, Sentence, WordEvidence
 
 TITLE = "BLIP超详细图片描述生成器"
 
 DETAIL_CHOICES = [("超高详细 (推荐)", "high"), ("中等详细", "medium"), ("基础详细", "low")]
-STRATEGY_CHOICES = [("长度强制", "forced"), ("简短", "plain")]
+STRATEGY_CHOICES = [("可信细节", "grounded"), ("长度强制", "forced"), ("简短", "plain")]
+DEFAULT_STRATEGY = "forced"  # of the page and of the endpoint
 DEMO_LINE = "演示模型只认识绘制的场景，对照片的描述不可信。"
+DESCRIPTION_GONE = "这段描述已经不在服务器上了，请重新生成。"
 NOTES = """**技术说明**
 
 - **多提示词生成**: 同一张图片用四种提示词各生成一次，取最长的一段作为主干，再并入其余的新内容
@@ -20,6 +23,7 @@ NOTES = """**技术说明**
 - **多轮迭代**: 把已有的描述交还给模型，请它继续补充细节，最多三轮
 - **后处理扩展**: 描述仍然太短时，用专门的提示再扩展一次
 - **智能清理**: 去掉提示词的残留、重复的词和多余的标点
+- **可信细节**: 看整张图片和它的各个局部，写出许多短句，逐句与图片核对，只留下图片支持的内容，并给出每句的支持度
 
 **推荐设置**: 启用"超高详细"和"多轮生成"获得最佳效果"""
 
@@ -37,22 +41,197 @@ CSS = """
 [data-name]::after { content: attr(data-name); font-size: 12px; color: var(--body-text-color); white-space: nowrap; }
 #picture [data-testid="source-select"] [data-name] { display: inline-flex; align-items: center; gap: 4px; }
 #examples button[data-name] { display: inline-flex; flex-direction: column; align-items: center; padding: 4px; }
+#sentences:not(:has(.evidence)), #dropped:not(:has(.dropped)) { display: none; }
+.evidence { color: var(--body-text-color); line-height: 1.5; }
+.evidence .help { margin: 0 0 8px; font-size: 13px; }
+.evidence ol { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 8px; }
+.evidence li { margin: 0; padding: 8px 10px; border: 1px solid var(--border-color-primary); border-radius: 8px;
+  background: var(--block-background-fill); }
+.evidence button { font: inherit; color: inherit; cursor: pointer; overflow-wrap: anywhere; border: 2px solid transparent;
+  border-radius: 6px; background: none; margin: 0 !important; }
+.evidence .sentence { display: block; width: 100%; padding: 4px 6px; text-align: left; font-weight: 600; }
+.evidence .word { min-height: 32px; padding: 2px 10px; border: 2px solid var(--border-color-primary); font-size: 14px; }
+.evidence .words { display: flex; flex-wrap: wrap; gap: 6px; margin: 6px 0 0 6px; }
+.evidence button:hover { border-color: var(--color-accent); }
+.evidence button[aria-pressed="true"] { border-color: var(--body-text-color); text-decoration: underline; text-underline-offset: 3px; }
+.evidence button[aria-pressed="true"]::before { content: "◉ "; }
+.evidence .support { display: flex; align-items: center; gap: 8px; margin: 2px 6px; font-size: 14px; }
+.evidence .bar { flex: 0 1 160px; height: 8px; border-radius: 4px; overflow: hidden; background: var(--border-color-primary); }
+.evidence .bar > span { display: block; height: 100%; background: var(--color-accent); }
+.evidence .origin { margin: 0 6px; font-size: 13px; overflow-wrap: anywhere; }
+.evidence .said { margin: 8px 0 0; min-height: 1.5em; font-size: 14px; }
+.dropped { color: var(--body-text-color); overflow-wrap: anywhere; }
+.dropped summary { cursor: pointer; }
+.dropped ul { margin: 4px 0 0; padding-left: 20px; list-style: disc; }
+.evidence-overlay { position: absolute; z-index: 5; pointer-events: none; }
+.evidence-overlay canvas, .evidence-overlay svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.evidence-overlay path { fill: none; stroke: #fff; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.evidence-overlay path:first-child { stroke: #000; stroke-width: 5px; }
+.evidence-overlay .box { position: absolute; box-sizing: border-box; border: 3px solid #fff; outline: 2px solid #000; outline-offset: -5px;
+  box-shadow: 0 0 0 2px #000; }
+.evidence-overlay .label { position: absolute; width: max-content; padding: 1px 8px; border-radius: 4px; background: #000; color: #fff;
+  font-size: 13px; line-height: 1.5; overflow-wrap: anywhere; }
+#peek { position: fixed; z-index: 50; right: 12px; bottom: 12px; width: min(380px, calc(100vw - 24px)); padding: 8px; border-radius: 8px;
+  border: 2px solid var(--body-text-color); background: var(--body-background-fill); box-shadow: 0 4px 16px rgb(0 0 0 / 40%); }
+#peek.above { top: 12px; bottom: auto; }
+#peek[hidden] { display: none; }
+#peek img { display: block; width: 100%; max-height: 30vh; object-fit: contain; }
+#peek button { display: block; width: 100%; min-height: 32px; margin-top: 6px; border-radius: 6px; color: var(--body-text-color);
+  border: 1px solid var(--border-color-primary); background: var(--block-background-fill); cursor: pointer; }
 :focus-visible { outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }
 @media (max-width: 480px) { h1 { font-size: 1.3rem !important; } }
 """
 
-# Names for Gradio's icon buttons, which have none that can be seen.
+# Names for Gradio's icon buttons, which have none that can be seen, and for fields that it names in English.
 _BUTTON_NAMES = {
     '#picture [data-testid="source-select"] button:first-child': "上传",
     '#picture [data-testid="source-select"] button:last-child': "粘贴",
     '#picture button[aria-label="Remove Image"]': "移除",
     '#description button[aria-label="Copy"]': "复制",
 }
+_FIELD_NAMES = {
+    '#min-support input[type="range"]': "最低支持度（百分比）",
+    '#min-support input[type="number"]': "最低支持度（百分比），数字",
+}
+
+# Where a sentence or a word comes from, drawn over the picture. The rows of `evidence_html` carry it as JSON: nothing is asked of the
+# server. Gradio changes the rows' HTML in place, so what is chosen is known by its JSON, never by its element; and where the picture
+# has scrolled away, as on a phone, a small copy of it appears beside the rows.
+_EVIDENCE_JS = """
+  const shownPicture = () => picture()?.querySelector("img");
+  const make = (tag, className) => Object.assign(document.createElement(tag), { className });
+  let chosen = null, drawnFor = null, drawnOn = null;
+
+  // The picture's own rectangle within its <img>, whose rest is empty.
+  const drawnRect = (img) => {
+    const frame = img.getBoundingClientRect();
+    const [across, down] = [frame.width / img.naturalWidth, frame.height / img.naturalHeight];
+    const fit = getComputedStyle(img).objectFit;
+    const scale = Math.min(across, down, fit === "scale-down" ? 1 : Infinity);
+    const [width, height] = [img.naturalWidth * scale, img.naturalHeight * scale];
+    return { frame, width, height, left: frame.left + (frame.width - width) / 2, top: frame.top + (frame.height - height) / 2 };
+  };
+
+  // Dark where the model didn't look, a warm tint where it did, and a line around the half that it looked at most.
+  const heatMap = (heat) => {
+    const canvas = make("canvas", "heat"), [rows, columns] = [heat.length, heat[0].length];
+    Object.assign(canvas, { width: columns, height: rows });
+    const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
+    heat.flat().forEach((value, i) => pixels.data.set([value, value * 0.55, 0, 170 - value * 0.35], 4 * i));
+    context.putImageData(pixels, 0, 0);
+    const hot = (x, y) => (heat[y]?.[x] ?? 0) >= 128;
+    let line = "";
+    for (let y = 0; y <= rows; y++)
+      for (let x = 0; x <= columns; x++) {
+        if (hot(x, y) !== hot(x, y - 1)) line += `M${x} ${y}h1`;
+        if (hot(x, y) !== hot(x - 1, y)) line += `M${x} ${y}v1`;
+      }
+    const outline = make("div", "");
+    outline.innerHTML = `<svg viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none"><path d="${line}"/><path d="${line}"/></svg>`;
+    return [canvas, outline.firstChild];
+  };
+
+  const paint = (img, { box, heat, label }) => {
+    if (!img.naturalWidth || !img.offsetParent) return;
+    const { frame, left, top, width, height } = drawnRect(img), ground = img.offsetParent.getBoundingClientRect();
+    const overlay = make("div", "evidence-overlay"), words = make("div", "label");
+    overlay.setAttribute("aria-hidden", "true");
+    const place = (one, values) => Object.entries(values).forEach(([side, value]) => one.style[side] = value + "px");
+    place(overlay, {
+      left: left - ground.left - img.offsetParent.clientLeft, top: top - ground.top - img.offsetParent.clientTop, width, height,
+    });
+    const [x0, y0, x1, y1] = box ?? [0, 0, 1, 1];
+    if (heat.length) overlay.append(...heatMap(heat));
+    if (box) {
+      const outline = make("div", "box");
+      place(outline, { left: x0 * width, top: y0 * height, width: (x1 - x0) * width, height: (y1 - y0) * height });
+      overlay.append(outline);
+    }
+    words.textContent = label;
+    words.style.maxWidth = frame.width + "px";
+    overlay.append(words);
+    img.offsetParent.append(overlay);
+    // below what it names where there is room, else at its lower edge, and within the frame in any case
+    const { width: wide, height: high } = words.getBoundingClientRect();
+    const below = top + y1 * height, within = (value, low, high) => Math.max(low, Math.min(value, high));
+    place(words, {
+      left: within(left + x0 * width, frame.left, frame.right - wide) - left,
+      top: (below + high <= frame.bottom ? below : Math.max(frame.top, below - high)) - top,
+    });
+  };
+
+  const peek = make("div", ""), copy = make("img", ""), close = make("button", "");
+  Object.assign(peek, { id: "peek", hidden: true });
+  Object.assign(copy, { alt: "图片" });
+  Object.assign(close, { type: "button", textContent: "关闭" });
+  peek.append(copy, close);
+  (document.querySelector(".gradio-container") ?? document.body).append(peek);
+
+  const draw = () => {
+    document.querySelectorAll(".evidence-overlay").forEach((one) => one.remove());
+    if (drawnOn?.isConnected) for (const img of peek.hidden ? [drawnOn] : [drawnOn, copy]) paint(img, JSON.parse(drawnFor));
+  };
+  const sight = new IntersectionObserver((entries) => {
+    peek.hidden = entries.at(-1).intersectionRatio >= 0.6;
+    draw();
+  }, { threshold: 0.6 });
+  const size = new ResizeObserver(draw);
+
+  // Bring the page in line with what is chosen; called after every change of it, so it changes nothing without need.
+  const sync = () => {
+    const buttons = [...document.querySelectorAll("[data-evidence]")];
+    const button = buttons.find((one) => one.dataset.evidence === chosen);
+    if (!button) chosen = null;
+    for (const one of buttons) {
+      const pressed = String(one === button);
+      if (one.getAttribute("aria-pressed") !== pressed) one.setAttribute("aria-pressed", pressed);
+    }
+    const mark = document.querySelector(".evidence")?.dataset.picture, img = shownPicture();
+    const known = button && mark && img?.src.includes(mark);
+    const said = document.querySelector(".evidence .said");
+    const words = !button ? "" : known ? JSON.parse(chosen).label : "图片已经更换，无法在图上标出。";
+    if (said && said.textContent !== words) said.textContent = words;
+    const [what, where] = known ? [chosen, img] : [null, null];
+    if (what === drawnFor && where === drawnOn && (!where || document.querySelector(".evidence-overlay"))) return;
+    [drawnFor, drawnOn] = [what, where];
+    sight.disconnect();
+    size.disconnect();
+    if (where) {
+      if (copy.src !== where.src) copy.src = where.src;
+      peek.classList.toggle("above", button.getBoundingClientRect().top > innerHeight / 2);
+      sight.observe(where);
+      size.observe(where);
+      size.observe(copy);
+    } else peek.hidden = true;
+    draw();
+  };
+  const choose = (value) => { chosen = value; sync(); };
+  new MutationObserver(sync).observe(document.body, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["data-evidence", "data-picture", "aria-pressed", "src"],
+  });
+  document.addEventListener("load", (event) => [drawnOn, copy].includes(event.target) && draw(), true);
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-evidence]");
+    if (button) choose(button.dataset.evidence === chosen ? null : button.dataset.evidence);
+    if (event.target === close) choose(null);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && chosen) return choose(null);
+    const row = event.target.closest?.(".evidence li");
+    const [across, by] = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 1], ArrowLeft: [1, -1] }[event.key] ?? [0, 0];
+    if (!row || !by) return;
+    event.preventDefault();
+    const line = across ? [...row.querySelectorAll("[data-evidence]")] : [...row.parentElement.children];
+    const next = line[line.indexOf(across ? event.target : row) + by];
+    (across ? next : next?.querySelector(".sentence"))?.focus();
+  });
+"""
 
 # What Gradio lacks: Ctrl+V anywhere, Ctrl+Enter, files refused before they travel, names on icon buttons, and copying
 # over plain http, where browsers hide the clipboard. `refuse` hands a code to the server, which knows the sentence.
 _PAGE_JS = """() => {
-  const MAX_BYTES = $MAX_BYTES, NAMES = $NAMES, EXAMPLES = $EXAMPLES;
+  const MAX_BYTES = $MAX_BYTES, NAMES = $NAMES, FIELDS = $FIELDS, EXAMPLES = $EXAMPLES;
   const picture = () => document.querySelector("#picture");
   const fileInput = () => picture()?.querySelector('input[type="file"]');
   const refuse = (code) => { window.blipRefusal = code; document.querySelector("#refuse").click(); };
@@ -60,6 +239,7 @@ _PAGE_JS = """() => {
     : file.type && !file.type.startsWith("image/") ? "unsupported_format" : null;
   document.documentElement.lang = "zh-CN";
   const halt = (event) => { event.preventDefault(); event.stopImmediatePropagation(); };
+$EVIDENCE
 
   const give = (file) => {
     const code = fault(file);
@@ -127,6 +307,7 @@ _PAGE_JS = """() => {
     };
     for (const [selector, text] of Object.entries(NAMES))
       document.querySelectorAll(selector).forEach((button) => name(button, text));
+    for (const [selector, text] of Object.entries(FIELDS)) document.querySelector(selector)?.setAttribute("aria-label", text);
     document.querySelectorAll("#examples button.gallery-item")
       .forEach((button, i) => EXAMPLES[i] && name(button, EXAMPLES[i]));
     for (const title of document.querySelectorAll(".toast-title"))  // Gradio shows no other title for errors
@@ -159,8 +340,8 @@ PAGE_REFUSALS = {
 
 def page_js(max_bytes: int, example_labels: list[str]) -> str:
     """The script that runs when the page has loaded. `max_bytes`: the largest picture that may be sent."""
-    values = {"$MAX_BYTES": max_bytes, "$NAMES": _BUTTON_NAMES, "$EXAMPLES": example_labels}
-    script = _PAGE_JS
+    values = {"$MAX_BYTES": max_bytes, "$NAMES": _BUTTON_NAMES, "$FIELDS": _FIELD_NAMES, "$EXAMPLES": example_labels}
+    script = _PAGE_JS.replace("$EVIDENCE", _EVIDENCE_JS)
     for mark, value in values.items():
         script = script.replace(mark, json.dumps(value, ensure_ascii=False))
     return script
@@ -177,6 +358,9 @@ def stage_zh(step: Progress) -> str:
         "prompts": "多提示词生成",
         "extension": "扩展",
         "enhancement": f"第 {step.round}/{step.rounds} 轮增强",
+        "regions": "查看局部",
+        "questions": "追问细节",
+        "checking": "核对",
     }[step.stage]
     return f"{stage}：第 {step.step}/{step.steps} 步" if step.steps else f"{stage}…"
 
@@ -200,3 +384,127 @@ def note_html(text: str) -> str:
 
 def model_title(name: str) -> str:
     return MODELS[name].title if name in MODELS else name
+
+
+# ------------------------------------------------------------------------------------------------- the evidence
+
+
+def is_grounded(description: Description) -> bool:
+    return description.options.get("strategy") == "grounded"
+
+
+def may_be_filtered(description: Description) -> bool:
+    """Whether the slider has something to do; a refused picture stays refused."""
+    return is_grounded(description) and bool(description.statements) and not description.refusal
+
+
+def slider_info(calibrated: bool) -> str:
+    """What the slider does, below its name."""
+    if calibrated:
+        return "只留下支持度不低于它的句子（%）"
+    return "这个模型的支持度未校准：只留下支持条不短于它的句子（%）"
+
+
+def text_zh(description: Description) -> str:
+    """The text, or why there is none."""
+    return refusal_zh(description.refusal, description.readability) if description.refusal else description.text
+
+
+def support_zh(support: float | None, calibrated: bool) -> str:
+    """A support in words; a per cent only where it is a probability."""
+    if support is None:
+        return "未核对"
+    return f"支持度 {percent(support)} %" if calibrated else "未校准"
+
+
+def mean_support_zh(description: Description) -> str:
+    """The value of its field; empty where there is no grounded text."""
+    if not is_grounded(description) or not description.sentences:
+        return ""
+    if description.mean_support is None or not description.calibrated:
+        return "未校准"
+    return f"{percent(description.mean_support)} %"
+
+
+def region_zh(region: Box | None) -> str:
+    """Which part of the picture was looked at."""
+    if region is None:
+        return "整张图片"
+    left, top, right, bottom = region
+    across, down = (left + right) / 2, (top + bottom) / 2
+    column = "左" if across < 0.4 else "右" if across > 0.6 else ""
+    row = "上" if down < 0.4 else "下" if down > 0.6 else ""
+    return f"图片区域（{column + row or '中央'}）"
+
+
+def dropped_html(description: Description) -> str:
+    """What had too little support for the text, to be unfolded; empty where nothing was checked."""
+    if not is_grounded(description) or not description.statements:
+        return ""
+    lines = "".join(
+        f'<li><span lang="en">{html.escape(one.text)}</span>（{support_zh(one.support, description.calibrated)}）</li>'
+        for one in description.dropped
+    )
+    title = f"已删去: {len(description.dropped)} 句"
+    return (
+        f'<details class="dropped"><summary>{title}</summary><ul>{lines}</ul></details>'
+        if lines
+        else f'<div class="dropped">{title}</div>'
+    )
+
+
+def evidence_html(description: Description, picture: str) -> str:
+    """The sentences of a grounded text as rows; empty where there is nothing to show.
+
+    `picture`: a part of the picture's address on this page, by which the script knows that it still shows what was described.
+    """
+    if not is_grounded(description) or not (description.sentences or may_be_filtered(description)):
+        return ""
+    rows = "".join(_row(one, description.calibrated) for one in description.sentences)
+    hint = (
+        "选一句或一个词，看它来自图片的哪里；再选一次或按 Esc 收起。"
+        if rows
+        else "没有一句话达到最低支持度，请把滑块调低。"
+    )
+    return (
+        f'<div class="evidence" data-picture="{html.escape(picture)}"><p class="help">{hint}</p>'
+        f'<ol aria-label="逐句证据">{rows}</ol><p class="said" role="status"></p></div>'
+    )
+
+
+def _row(sentence: Sentence, calibrated: bool) -> str:
+    support, region = support_zh(sentence.support, calibrated), region_zh(sentence.region)
+    width = 0 if sentence.support is None else 100 * min(max(sentence.support, 0.0), 1.0)
+    bar = (
+        ""
+        if sentence.support is None
+        else f'<span class="bar" aria-hidden="true"><span style="width:{width:.1f}%"></span></span>'
+    )
+    prompt = f'提示词：<span lang="en">{html.escape(sentence.prompt)}</span>' if sentence.prompt else "没有提示词"
+    shown = _evidence(sentence.text, f"{region}，{support}", box=sentence.region or (0.0, 0.0, 1.0, 1.0))
+    buttons = "".join(_word(one, sentence, calibrated) for one in sentence.words)
+    words = f'<div class="words" role="group" aria-label="这句话里的词">{buttons}</div>' if buttons else ""
+    return (
+        f'<li><button type="button" class="sentence" lang="en" aria-pressed="false" data-evidence="{shown}" '
+        f'aria-label="{html.escape(sentence.text)} {region}，{support}">{html.escape(sentence.text)}</button>'
+        f'<div class="support">{bar}<span>{support}</span></div>'
+        f'<div class="origin">{region}，第 {sentence.round} 轮，{prompt}</div>'
+        f"{words}</li>"
+    )
+
+
+def _word(word: WordEvidence, sentence: Sentence, calibrated: bool) -> str:
+    support = support_zh(word.support, calibrated)
+    label = f"模型写“{word.word}”时看的地方，{support}" if word.heat else f"“{word.word}”{support}，没有记下看的地方"
+    shown = _evidence(sentence.text, label, heat=word.heat)
+    text = html.escape(word.word)
+    return (
+        f'<button type="button" class="word" lang="en" aria-pressed="false" data-evidence="{shown}" '
+        f'aria-label="{text} {support}">{text}</button>'
+    )
+
+
+def _evidence(sentence: str, label: str, *, box: Box | None = None, heat: tuple[tuple[int, ...], ...] = ()) -> str:
+    """What the script draws, as the value of an attribute; `sentence` tells apart what else is the same."""
+    value = {"sentence": sentence, "label": label, "box": box, "heat": heat}
+    return html.escape(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from caption.options import DecodingOptions
 
 # Round 1: each is a prefix that the model continues.
@@ -60,6 +62,42 @@ PRESETS = {
         early_stopping=False,
     ),
 }
+
+# The strategy "grounded": many short captions. BLIP learnt on captions of up to 40 tokens; what is longer, it invents.
+GROUNDED_PROMPTS = ("", "a photography of", "a detailed photography of")
+REGION_PROMPTS = ("", "a photography of")
+# Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: quarters that overlap, and the middle.
+REGIONS = (
+    (0.0, 0.0, 0.6, 0.6),
+    (0.4, 0.0, 1.0, 0.6),
+    (0.2, 0.2, 0.8, 0.8),
+    (0.0, 0.4, 0.6, 1.0),
+    (0.4, 0.4, 1.0, 1.0),
+)
+# What is asked about a thing that was found: the model goes on from "<what it said>. the <thing> is". An open question suggests nothing;
+# a leading one does, so it is put only where a matcher can refuse the answer.
+OPEN_QUESTIONS = ("is",)
+LEADING_QUESTIONS = ("is on", "is under", "is next to", "is to the left of")
+MORE_THINGS = "there is"
+MAX_QUESTIONED_THINGS = 6
+PRESETS |= {
+    "beams": DecodingOptions(max_new_tokens=30, num_beams=4, num_return_sequences=4, no_repeat_ngram_size=3),
+    "samples": DecodingOptions(max_new_tokens=30, do_sample=True, top_p=0.9, num_return_sequences=6),
+    "regions": DecodingOptions(max_new_tokens=24, num_beams=3, num_return_sequences=3, no_repeat_ngram_size=3),
+    "questions": DecodingOptions(max_new_tokens=12, num_beams=4, num_return_sequences=4),
+}
+
+
+@dataclass(frozen=True)
+class GroundedSettings:
+    """What a grounded description does beyond its rounds; benchmarks switch parts off to see what they are worth."""
+
+    check: bool = True  # False: everything proposed is taken
+    regions: bool = True  # False: only the whole picture is looked at
+
+
+# A statement needs this support where its model's calibration says nothing else. Uncalibrated it is the matcher's verdict (CapFilt's 0.5).
+MIN_MATCH = 0.5
 
 # Non-words that blip-large opens many captions with; they are kept from being written, so that the sentence stays whole.
 NONWORDS = (

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,13 @@ OTHER_WEIGHTS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", f"{WE
 
 BERT_UNCASED_VOCAB_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 
+# Architectures as config.json names them: one writes captions, the other tells how well a sentence fits a picture.
+CAPTIONER, MATCHER = "BlipForConditionalGeneration", "BlipForImageTextRetrieval"
+
 
 @dataclass(frozen=True)
 class HubRepo:
-    """A model's address on a hub: `source` is "modelscope" or "huggingface"."""
+    """A model's address on a hub: `source` is "modelscope" or "huggingface", `revision` a branch or a commit there."""
 
     source: str
     repo_id: str
@@ -60,13 +63,14 @@ class ModelSpec:
     sha256: Mapping[str, str] = field(default_factory=dict)
     required_files: tuple[str, ...] = REQUIRED_FILES
     optional_files: tuple[str, ...] = OPTIONAL_FILES
+    architecture: str = CAPTIONER
 
 
-def _published(folder: str) -> tuple[HubRepo, ...]:
+def _published(folder: str, huggingface_revision: str = "main") -> tuple[HubRepo, ...]:
     return (
         HubRepo("modelscope", f"Salesforce/{folder}", "master"),
         HubRepo("modelscope", f"AI-ModelScope/{folder}", "master"),
-        HubRepo("huggingface", f"Salesforce/{folder}", "main"),
+        HubRepo("huggingface", f"Salesforce/{folder}", huggingface_revision),
     )
 
 
@@ -102,10 +106,48 @@ MODELS: dict[str, ModelSpec] = {
     )
 }
 
+# Matching models, which check sentences and write none: never a choice of `find_model`, see `matcher_for`. For real
+# pictures in the order of preference. On Hugging Face "main" holds only formats that we don't load; the commits named
+# here are the hub's own conversion of it to safetensors, which was proposed to the owner and never merged.
+MATCHERS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(
+            name="itm-large",
+            title="BLIP-ITM-large",
+            folder="blip-itm-large-coco",
+            parameters=446_000_000,
+            approx_bytes=1_780_000_000,
+            repos=_published("blip-itm-large-coco", "c0273606af96037e7a3b2fb0ff4ae9620b517be6"),
+            sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
+            architecture=MATCHER,
+        ),
+        ModelSpec(
+            name="itm-base",
+            title="BLIP-ITM-base",
+            folder="blip-itm-base-coco",
+            parameters=224_000_000,
+            approx_bytes=896_000_000,
+            repos=_published("blip-itm-base-coco", "98cf803d8586e8e8b3ec527885ac50c422d514ae"),
+            sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
+            architecture=MATCHER,
+        ),
+        ModelSpec(
+            name="demo-itm",
+            title="演示匹配模型",
+            folder="blip-demo-scenes-itm",
+            parameters=5_000_000,
+            approx_bytes=11_000_000,
+            architecture=MATCHER,
+        ),
+    )
+}
+OWN_MATCHER = "itm"  # the subfolder of a user's captioner that may hold the matcher made for it
+
 
 @dataclass(frozen=True)
 class DamagedModel:
-    """A model that "auto" passed over, and why (English, for logs)."""
+    """A model that was passed over, and why (English, for logs)."""
 
     name: str
     message: str
@@ -113,7 +155,7 @@ class DamagedModel:
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A folder that `check_folder` accepts. `name` is a key of `MODELS`, or the folder's own name."""
+    """A folder that `check_folder` accepts. `name` is a key of `MODELS` or `MATCHERS`, or the folder's own name."""
 
     name: str
     folder: Path
@@ -132,10 +174,11 @@ def staging_folder(folder: Path) -> Path:
 
 
 def model_spec(name: str) -> ModelSpec:
-    """The record called `name`. Raises `ModelError` (code `model_missing`) that lists the names there are."""
-    if name not in MODELS:
-        raise ModelError(f"unknown model {name!r}: one of {', '.join(MODELS)}, or a folder", code="model_missing")
-    return MODELS[name]
+    """The captioner or matcher called `name`. Raises `ModelError` (code `model_missing`) that lists the names."""
+    specs = MODELS | MATCHERS
+    if name not in specs:
+        raise ModelError(f"unknown model {name!r}: one of {', '.join(specs)}", code="model_missing")
+    return specs[name]
 
 
 def find_model(name_or_folder: str = "auto", root: Path | None = None) -> FoundModel:
@@ -168,26 +211,46 @@ def find_model(name_or_folder: str = "auto", root: Path | None = None) -> FoundM
     return FoundModel(folder.name, folder)
 
 
+def matcher_for(captioner: FoundModel, root: Path | None = None) -> tuple[FoundModel | None, tuple[DamagedModel, ...]]:
+    """The matcher that goes with `captioner`, None if there is none, and the damaged ones that were passed over.
+
+    The demo captioner has "demo-itm" and nothing else: both know drawn scenes only, the published ones know
+    photographs. "large" and "base" take the first whole one of the published; so does a user's folder, unless it
+    brings a matcher of its own in its subfolder `OWN_MATCHER`.
+    """
+    root = models_root() if root is None else root
+    known = MODELS.get(captioner.name)
+    if known and captioner.folder.resolve() != (root / known.folder).resolve():
+        known = None  # a user's folder may be called "demo"
+    specs = [MATCHERS["demo-itm"]] if known and known.name == "demo" else [MATCHERS["itm-large"], MATCHERS["itm-base"]]
+    if known is None:
+        own = str(captioner.folder.resolve() / OWN_MATCHER)  # absolute: `root` stays out of it
+        specs.insert(0, ModelSpec(OWN_MATCHER, OWN_MATCHER, own, parameters=0, approx_bytes=0, architecture=MATCHER))
+    return _first_whole(specs, root)
+
+
 def _best_model(root: Path) -> FoundModel:
-    damaged: list[DamagedModel] = []
-    for spec in MODELS.values():
-        folder = root / spec.folder
-        try:
-            check_folder(folder, spec.sha256)
-        except ModelError as error:
-            if error.code == "model_damaged":
-                damaged.append(DamagedModel(spec.name, str(error)))
-            continue
-        return FoundModel(spec.name, folder, tuple(damaged))
+    found, damaged = _first_whole(MODELS.values(), root)
+    if found:
+        return FoundModel(found.name, found.folder, damaged)
     if damaged:
         raise ModelError("; ".join(f"{model.name}: {model.message}" for model in damaged))
     raise ModelError(f"no model in {root}", code="model_missing")
 
 
-CAPTIONER, MATCHER = (
-    "BlipForConditionalGeneration",
-    "BlipForImageTextRetrieval",
-)  # architectures as config.json names them
+def _first_whole(specs: Iterable[ModelSpec], root: Path) -> tuple[FoundModel | None, tuple[DamagedModel, ...]]:
+    """The first of `specs` whose folder below `root` is whole, and the damaged ones before it."""
+    damaged: list[DamagedModel] = []
+    for spec in specs:
+        folder = root / spec.folder
+        try:
+            check_folder(folder, spec.sha256, spec.architecture)
+        except ModelError as error:
+            if error.code == "model_damaged":
+                damaged.append(DamagedModel(spec.name, str(error)))
+            continue
+        return FoundModel(spec.name, folder), tuple(damaged)
+    return None, tuple(damaged)
 
 
 def check_folder(folder: Path, sha256: Mapping[str, str] | None = None, architecture: str = CAPTIONER) -> None:

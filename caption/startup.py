@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from caption.download import download_model, probe_hub
@@ -181,6 +182,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("model", "auto", "模型：auto、large、base、demo 或一个文件夹")
     add("device", "auto", "设备：auto、cpu、cuda、cuda:1 等")
     add("precision", "auto", "精度：auto、float32、bfloat16、float16、int8")
+    add("calibration", None, "支持度的校准文件；默认用模型文件夹里的", type=Path, metavar="FILE")
     add("threads", None, "CPU 线程数", type=whole(1, 1024))
     add("deadline-s", str(DEFAULT_DEADLINE_S), "一次生成最多用多少秒，包括排队", type=seconds)
     add("allowed-hosts", "", "允许的 Host，用逗号分隔，默认不限制", type=hosts)
@@ -194,6 +196,8 @@ def start_fault(error: CaptionError, args: argparse.Namespace) -> str:
     name = error.details.get("name")
     if isinstance(error, OptionsError) and name == "device":
         return f"设备 {args.device!r} 不存在，或这台机器上没有；请用 --device auto 或 cpu。"
+    if isinstance(error, OptionsError) and name == "calibration":
+        return f"--calibration 的文件 {str(args.calibration)!r} 不是这个模型的校准文件。"
     if isinstance(error, OptionsError) and name == "precision":
         return f"精度 {args.precision!r} 不存在，或设备不支持；请用 --precision auto 或 float32。"
     if isinstance(error, ModelError):

@@ -6,6 +6,7 @@ where in doubt.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from caption.types import CaptionStats
@@ -58,13 +59,20 @@ ADJECTIVES = word_set(
     "red orange yellow green blue purple pink brown black white grey gray gold golden silver beige tan dark light "
     "bright colorful small little tiny big large huge tall short long old young new baby wooden"
 )
+# Where things are, said of the whole picture: "in a field", "under a sunny sky", "at night"; singular.
+SURROUNDINGS = word_set(
+    "field beach snow street desert lake room night day sky rain sun moon cloud weather snowfall snowstorm storm fog road highway park "
+    "forest jungle city town village water ocean sea river pond pool mountain hill valley sunset sunrise dusk dawn dark evening morning "
+    "afternoon grass meadow garden yard backyard kitchen bathroom bedroom office restaurant store shop market sidewalk sand shore "
+    "harbor airport station stadium court farm zoo countryside"
+)
 # In -ing and -ed, yet no verbs.
 _THINGS = word_set(
     "building painting drawing ceiling wedding clothing string spring wing thing earring something railing evening "
     "morning lightning awning icing frosting pudding dumpling duckling sibling darling viking living dining parking "
     "shopping crossing landing opening setting bedding swing sling hundred speed breed"
 )
-_FINITE_VERBS = word_set(
+FINITE_VERBS = word_set(
     "sits stands walks rides holds lies looks plays runs wears eats sleeps flies hangs sails floats grows leans rests "
     "sit stand walk ride hold lie look play run wear eat sleep fly hang kiss pose smile talk share enjoy"
 )
@@ -105,7 +113,7 @@ def content_words(text: str) -> tuple[str, ...]:
 
 def is_verb_form(word: str) -> bool:
     """Whether a bare word looks like walking, parked or sits: a guess by its ending and a short list."""
-    return word in _FINITE_VERBS or (len(word) > 4 and word.endswith(("ing", "ed")) and word not in _THINGS)
+    return word in FINITE_VERBS or (len(word) > 4 and word.endswith(("ing", "ed")) and word not in _THINGS)
 
 
 def upper_first(text: str) -> str:
@@ -126,28 +134,41 @@ _BOUNDARY = re.compile(rf"([,;] (?:and |with )?| and | with )(?=(?:{_OPENERS})\b
 # "a man and a woman next to each other": one of them alone can't be next to each other.
 _SEVERAL = word_set("are were have together each both")
 _PAIRED = word_set("between both either neither")
+# With these begins what says where.
+_LEADS = word_set("in on at by under")
+_LED = ARTICLES | NUMBERS | {"there", "it"}
 # A phrase that ends so breaks off; "sits down" and "next to him" don't.
 _OPEN_ENDS = (
     FUNCTION_WORDS - PRONOUNS - word_set("up down off out around along inside outside behind above below there")
 )
 
 
-def split_phrases(text: str) -> list[str]:
+def split_phrases(text: str, *, surroundings: bool = False) -> list[str]:
     """The whole phrases of a caption, in order: noun phrases and clauses that can stand alone.
 
     A sentence is cut only where both sides stay whole. What can't stand alone ("on the left", "sitting on a chair")
     stays with the phrase before it, or is left out where there is none; so is one that breaks off ("a man with a").
+    With `surroundings` what leads a phrase stays with it ("on the left, there is a cup", "in a field a red ball"), and surroundings
+    alone ("in a field", "at night") are a phrase.
     """
-    return [phrase for sentence in sentences(text) for phrase in _phrases(sentence) if _stands_alone(phrase)]
+    return [
+        phrase
+        for sentence in sentences(text)
+        for phrase in _phrases(sentence, surroundings)
+        if _stands_alone(phrase) or (surroundings and _says_where(phrase))
+    ]
 
 
-def _phrases(sentence: str) -> list[str]:
+def _phrases(sentence: str, surroundings: bool) -> list[str]:
     pieces = _BOUNDARY.split(" ".join(sentence.split()).rstrip(SENTENCE_ENDS + ",;: "))
     found = []
     phrase = pieces.pop()
     while pieces:  # from the right, so that a phrase is judged with all that hangs on it
         glue, left = pieces.pop(), pieces.pop()
-        if _may_part(bare_words(left), glue, bare_words(phrase)):
+        first = bare_words(left)
+        leads = surroundings and not pieces and glue[0] in ",;" and _leads(first)
+        under_with = bool(pieces) and "with" in pieces[-1]
+        if not leads and _may_part(first, glue, bare_words(phrase), under_with):
             found.append(phrase)
             phrase = left
         else:
@@ -155,7 +176,31 @@ def _phrases(sentence: str) -> list[str]:
     return [phrase, *reversed(found)]
 
 
-def _may_part(left: list[str], glue: str, right: list[str]) -> bool:
+def _leads(found: list[str]) -> bool:
+    """Whether words say where something is, and nothing else: "in a field", "on the left"."""
+    if len(found) < 2 or found[0] not in _LEADS or found[-1] in FUNCTION_WORDS or not AUXILIARIES.isdisjoint(found):
+        return False
+    # "in a field a ball": the ball is something else
+    return all(word not in DETERMINERS or before in PREPOSITIONS for before, word in itertools.pairwise(found))
+
+
+def _says_where(phrase: str) -> bool:
+    """Whether a phrase is surroundings alone, or a phrase that stands alone behind words that say where."""
+    found = bare_words(phrase)
+    if len(found) < 2 or found[0] not in _LEADS:
+        return False
+    if _leads(found) and singular(found[-1]) in SURROUNDINGS:
+        return True
+    lead, comma, rest = phrase.partition(",")
+    if comma:
+        return _leads(bare_words(lead)) and _stands_alone(rest)
+    for at in range(2, len(found)):  # "at night | a cat", yet not "on top of a box"
+        if found[at] in _LED and found[at - 1] not in FUNCTION_WORDS:
+            return _stands_alone(" ".join(found[at:]))
+    return False
+
+
+def _may_part(left: list[str], glue: str, right: list[str], under_with: bool) -> bool:
     if not left or not right or not _PAIRED.isdisjoint(left):
         return False
     if left[-1] in FUNCTION_WORDS or ("with" in glue and is_verb_form(left[-1])):
@@ -167,8 +212,10 @@ def _may_part(left: list[str], glue: str, right: list[str]) -> bool:
         return True
     if "with" in glue:
         return False  # "a man with a hat sits down": it isn't the hat that sits
-    # "a man and a woman sitting": both may sit, unless the man has something of his own
-    return glue != " and " or any(word in PREPOSITIONS or is_verb_form(word) for word in left)
+    # "a man and a woman sitting": both may sit, unless the man has something of his own, or only one "is" sitting
+    if glue != " and " or ("is" in right and not under_with):
+        return True
+    return any(word in PREPOSITIONS or is_verb_form(word) for word in left)
 
 
 def _stands_alone(phrase: str) -> bool:

@@ -28,24 +28,59 @@ class Candidate:
 
     text: str
     prompt: str
-    stage: str  # "prompts" | "extension" | "enhancement"
+    stage: str  # "prompts" | "extension" | "enhancement" | "regions" | "questions"
     round: int  # 1 for the first round
     kept: bool
     reason: str  # see caption.describe.REASONS
     avg_logprob: float | None = None
+    region: Box | None = None  # the part of the picture that was looked at, None for the whole
+
+
+@dataclass(frozen=True)
+class WordEvidence:
+    """What speaks for one content word of a sentence.
+
+    `support` is 0 to 1, how much likelier the picture makes the word than no picture does. `heat` is where the decoder looked when it
+    wrote the word: rows of whole numbers from 0 to 255 over the whole picture, top row first; empty where nobody looked.
+    """
+
+    word: str
+    support: float
+    heat: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a statement (see `caption.verify`).
+
+    `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without its place the region it came from; None
+    where no matcher looked. `likelihood` is the log-probability (natural) of its least probable content word where it was seen, `contrast` the
+    least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many other captions the same is claimed.
+    """
+
+    match: float | None
+    match_region: float | None
+    likelihood: float
+    contrast: float
+    agreement: float
 
 
 @dataclass(frozen=True)
 class Sentence:
     """A phrase of the finished text and where it came from.
 
-    `region` is the part of the picture that was looked at, None for the whole picture.
+    `region` is the part of the picture that was looked at, None for the whole picture. `support` is 0 to 1, how well the picture supports
+    the sentence: a probability where `Description.calibrated`; None where nothing was checked, as `evidence`, which it is made of. `words`
+    are its content words in order.
     """
 
     text: str
     prompt: str
     round: int
     region: Box | None = None
+    support: float | None = None
+    words: tuple[WordEvidence, ...] = ()
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +92,9 @@ class StageTimes:
     prompts: float = 0.0
     extension: float = 0.0
     enhancement: float = 0.0
+    regions: float = 0.0
+    questions: float = 0.0
+    checking: float = 0.0
     total: float = 0.0
 
 
@@ -69,7 +107,7 @@ class Progress:
     """
 
     fraction: float
-    stage: str  # "encoding" | "prompts" | "extension" | "enhancement"
+    stage: str  # "encoding" | "prompts" | "extension" | "enhancement" | "regions" | "questions" | "checking"
     round: int = 1
     rounds: int = 1
     step: int = 0
@@ -82,6 +120,11 @@ class Description:
     """A finished text with its evidence.
 
     `failure` is the code of an error that cut a later stage short, else None; the text before it is kept.
+
+    The rest is the strategy "grounded": `statements` is everything that was checked, from which `caption.describe.with_min_support` makes
+    the text anew; `min_support` what a statement needed to enter this text; `calibrated` whether supports are probabilities measured for
+    this model. `refusal` says why nothing was described ("blank", "noise", "foreign", "unsupported"), else None; the text is empty
+    then, and `readability` (0 to 1, None where nobody asked) says how readable the picture seemed.
     """
 
     text: str
@@ -95,11 +138,33 @@ class Description:
     seed: int
     failure: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    statements: tuple[Sentence, ...] = ()
+    min_support: float | None = None
+    calibrated: bool = False
+    refusal: str | None = None
+    readability: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists, as they come back from JSON."""
-        return json.loads(self.to_json())
+    @property
+    def mean_support(self) -> float | None:
+        """Of the sentences in the text; None where nothing was checked."""
+        known = [sentence.support for sentence in self.sentences if sentence.support is not None]
+        return sum(known) / len(known) if known else None
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """UTF-8 JSON text; non-ASCII characters are kept as they are."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=indent)
+    @property
+    def dropped(self) -> tuple[Sentence, ...]:
+        """The statements whose support is too low for this text."""
+        least = self.min_support or 0.0
+        return tuple(one for one in self.statements if one.support is not None and one.support < least)
+
+    def to_dict(self, *, heat: bool = True) -> dict[str, Any]:
+        """Plain dicts and lists, as they come back from JSON. `heat`: with the words' heat maps."""
+        return json.loads(self.to_json(heat=heat))
+
+    def to_json(self, *, indent: int | None = None, heat: bool = True) -> str:
+        """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat maps."""
+        plain = dataclasses.asdict(self) | {"mean_support": self.mean_support}
+        if not heat:
+            for sentence in (*plain["sentences"], *plain["statements"]):
+                for word in sentence["words"]:
+                    del word["heat"]
+        return json.dumps(plain, ensure_ascii=False, indent=indent)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Download BLIP's weights into models/.
-# Usage: download_models.sh [large|base|all] [--source modelscope|huggingface|auto] [--dest DIR] [--dry-run]
+# Usage: download_models.sh [large|base|itm-large|itm-base|all] [--source modelscope|huggingface|auto] [--dest DIR] [--dry-run]
+# large and base write captions (all: both of them); itm-large and itm-base check them, and come only by name.
 # (--help tells the exit codes.) Uses the environment that run.sh makes; makes none itself.
 set -euo pipefail
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import socket
 import threading
@@ -20,14 +21,17 @@ from caption.errors import Cancelled
 from caption.image import load_image
 from caption.options import DescribeOptions
 from caption.text import caption_stats
-from caption.types import Description, Progress, StageTimes
+from caption.types import Box, Description, Progress, Sentence, StageTimes, WordEvidence
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "caption" / "examples"
 STEPS = 4  # per round
 
 
 class FakeDescriber:
-    """Describes at once, or waits in the round `hold_at` until it is told to go on; raises `fault` when there is one."""
+    """Describes at once, or waits in the round `hold_at` until it is told to go on; raises `fault` when there is one.
+
+    Asked for a grounded description it gives `grounded`, where that is set.
+    """
 
     device, precision = "cpu", "float32"
 
@@ -36,6 +40,7 @@ class FakeDescriber:
         self.damaged = damaged
         self.hold_at: int | None = None
         self.fault: Exception | None = None
+        self.grounded: Description | None = None
         self.active = 0
         self.most_active = 0
         self.options: list[DescribeOptions] = []
@@ -70,6 +75,9 @@ class FakeDescriber:
                             break
                         time.sleep(0.05)
                 text = self.text_of(number, options.seed)
+            if self.grounded is not None and options.strategy == "grounded":
+                yield dataclasses.replace(self.grounded, seed=options.seed)
+                return
             yield Description(
                 text, (), (), caption_stats(text), StageTimes(), self.name, "cpu", "float32", options.seed,
                 options={"detail": options.detail, "strategy": options.strategy},
@@ -83,6 +91,52 @@ class FakeDescriber:
         """What it says after so many rounds."""
         more = ", with a <b>red</b> ball" * (rounds - 1)
         return f"A dog on a beach{more}, seed {seed}."
+
+
+def heat_at(row: int, column: int) -> tuple[tuple[int, ...], ...]:
+    """A heat map of 8 x 8 with its peak in one cell; only the eight cells around it are half as hot or more."""
+    return tuple(tuple(max(0, 255 - 100 * max(abs(y - row), abs(x - column))) for x in range(8)) for y in range(8))
+
+
+def statement(
+    text: str, support: float, region: Box | None, *words: tuple[str, float, int, int], prompt: str = "a photography of"
+) -> Sentence:
+    """A checked sentence; `words` are (word, support, row and column of the peak)."""
+    evidence = tuple(WordEvidence(word, share, heat_at(row, column)) for word, share, row, column in words)
+    return Sentence(text, prompt, 1 if region is None else 2, region, support, evidence)
+
+
+STATEMENTS = (
+    statement("A red ball lies in a field.", 0.974, None, ("red", 0.951, 5, 2), ("ball", 0.98, 5, 2), ("field", 0.9, 6, 6)),
+    statement("On the left, a blue box stands on the grass.", 0.88, (0.0, 0.0, 0.5, 1.0), ("blue", 0.7, 1, 1), ("box", 0.9, 1, 1)),
+    statement("In the upper right there is a <b>small</b> \"bird\".", 0.61, (0.5, 0.0, 1.0, 0.5), ("bird", 0.6, 1, 6), prompt=""),
+    statement("A dog sleeps on the roof.", 0.125, (0.25, 0.25, 0.75, 0.75), ("dog", 0.1, 4, 4)),
+)  # fmt: skip
+
+
+def filtered(description: Description, min_support: float) -> Description:
+    """Stands in for `caption.describe.with_min_support`: the statements as they are, one after the other."""
+    kept = tuple(one for one in description.statements if (one.support or 0.0) >= min_support)
+    text = " ".join(one.text for one in kept)
+    return dataclasses.replace(
+        description, text=text, sentences=kept, stats=caption_stats(text), min_support=min_support
+    )
+
+
+def grounded(**changes: Any) -> Description:
+    """A description made by hand: three sentences, and one that was dropped."""
+    empty = Description(
+        "", (), (), caption_stats(""), StageTimes(), "demo", "cpu", "float32", 0, options={"strategy": "grounded"},
+        statements=STATEMENTS, calibrated=True, readability=0.9,
+    )  # fmt: skip
+    return dataclasses.replace(filtered(empty, 0.5), **changes)
+
+
+def refused(code: str = "noise", readability: float | None = 0.034) -> Description:
+    """A picture about which nothing was said."""
+    return grounded(
+        text="", sentences=(), statements=(), stats=caption_stats(""), refusal=code, readability=readability
+    )
 
 
 @dataclass

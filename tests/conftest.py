@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 # Before anything imports torch or gradio: no look outside, one thread (a test machine is busy anyway).
@@ -88,6 +89,23 @@ def write_tiny_blip(folder: Path, *, seed: int = 0, image_size: int = 32, layers
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random checkpoint; read only (copy it to change it)."""
     return write_tiny_blip(tmp_path_factory.mktemp("models") / "tiny-blip")
+
+
+@pytest.fixture(scope="session")
+def matcher_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random `BlipForImageTextRetrieval` with the tiny captioner's settings and a vision tower of its own; read only."""
+    import torch
+    from transformers import BlipConfig, BlipForImageTextRetrieval
+
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("models") / "tiny-itm")
+    torch.manual_seed(3)
+    network = BlipForImageTextRetrieval(BlipConfig.from_pretrained(tiny_folder))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.3)
+    network.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

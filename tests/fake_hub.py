@@ -76,6 +76,12 @@ def model_files() -> dict[str, bytes]:
     }
 
 
+def matcher_files() -> dict[str, bytes]:
+    """`model_files` whose settings name a matching model."""
+    config = {**CONFIG, "architectures": ["BlipForImageTextRetrieval"]}
+    return {**model_files(), "config.json": json.dumps(config).encode()}
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
@@ -112,6 +118,7 @@ class FakeHub:
     `ignores_range`: whole files whatever is asked.
     `redirects`: files are served from another path by a 308. `hold[repo_id, file]`: transfers wait for it before their
     last byte.
+    `revision`: the one that Hugging Face's repositories have.
     `hung`: sources that accept a request and never answer (until the hub closes).
     """
 
@@ -127,6 +134,7 @@ class FakeHub:
         self.signs_in = False
         self.ignores_range = False
         self.redirects = False
+        self.revision = "main"
         self.hold: dict[tuple[str, str], threading.Event] = {}
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -204,17 +212,17 @@ class _Handler(BaseHTTPRequestHandler):
         return self._file("modelscope", repo_id, name, files[name])
 
     def _huggingface(self, parts: list[str]) -> None:
-        # /api/models/{owner}/{name}/revision/main | /{owner}/{name}/resolve/main/{file}
+        # /api/models/{owner}/{name}/revision/{revision} | /{owner}/{name}/resolve/{revision}/{file}
         if parts[:2] == ["api", "models"]:
             repo_id = "/".join(parts[2:4])
             files = self.hub.repos.get(("huggingface", repo_id))
-            if files is None or parts[4:] != ["revision", "main"]:
+            if files is None or parts[4:] != ["revision", self.hub.revision]:
                 return self._missing(Asked("list", "huggingface", repo_id), 401)
             siblings = [self._sibling(name, data) for name, data in files.items()]
             return self._listing("huggingface", repo_id, {"id": repo_id, "sha": COMMIT, "siblings": siblings})
         repo_id, name = "/".join(parts[:2]), "/".join(parts[4:])
         data = self.hub.repos.get(("huggingface", repo_id), {}).get(name)
-        if parts[2:4] != ["resolve", "main"] or data is None:
+        if parts[2:4] != ["resolve", self.hub.revision] or data is None:
             return self._missing(Asked("file", "huggingface", repo_id, name))
         return self._file("huggingface", repo_id, name, data)
 

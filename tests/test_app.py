@@ -23,7 +23,9 @@ from browser_tools import (
     bad_files,
     encoded,
     free_port,
+    grounded,
     picture_bytes,
+    refused,
     serving,
     until,
 )
@@ -34,8 +36,9 @@ from PIL import Image
 import blip_gradio
 from caption.admission import Gate, Ticket
 from caption.errors import BusyError, Cancelled, CaptionError, ModelError
-from caption.messages import message_zh
+from caption.messages import message_zh, refusal_zh
 from caption.options import DescribeOptions
+from caption.page import DEFAULT_STRATEGY, DESCRIPTION_GONE, note_html
 from caption.registry import DamagedModel
 from caption.startup import BackgroundDownload, DownloadStatus
 from caption.text import caption_stats
@@ -52,7 +55,7 @@ def app() -> Iterator[Served]:
 @pytest.fixture
 def served(app: Served) -> Iterator[Served]:
     """The shared app, with a describer as new."""
-    app.describer.hold_at = app.describer.fault = None
+    app.describer.hold_at = app.describer.fault = app.describer.grounded = None
     app.describer.images.clear()
     app.describer.options.clear()
     yield app
@@ -114,8 +117,82 @@ def test_the_endpoint_takes_every_option(served: Served, client: Client, picture
     assert details["options"] == {"detail": "low", "strategy": "plain"}
 
 
+def test_the_endpoint_gives_a_grounded_description_with_its_evidence(served: Served, client: Client, picture: Path):
+    served.describer.grounded = grounded()
+    text, stats, details = client.predict(
+        handle_file(picture), strategy="grounded", min_support=0.5, api_name="/describe"
+    )
+    assert text == served.describer.grounded.text
+    assert stats == statistics(text)
+    assert served.describer.options[-1].min_support == 0.5
+    assert details == served.describer.grounded.to_dict(heat=False)
+    assert [len(one["words"]) for one in details["statements"]] == [3, 2, 1, 1]
+    assert "heat" not in details["statements"][0]["words"][0]
+    with_heat = client.predict(handle_file(picture), strategy="grounded", heatmaps=True, api_name="/describe")[2]
+    assert with_heat == served.describer.grounded.to_dict()
+    assert len(with_heat["sentences"][0]["words"][0]["heat"]) == 8
+    assert served.describer.options[-1].min_support is None
+
+
+def test_the_endpoint_tells_a_refusal_in_chinese(served: Served, client: Client, picture: Path):
+    served.describer.grounded = refused("foreign", 0.12)
+    text, stats, details = client.predict(handle_file(picture), strategy="grounded", api_name="/describe")
+    assert text == refusal_zh("foreign", 0.12)
+    assert "（可读度 12 %）" in text
+    assert (stats, details["text"], details["refusal"], details["readability"]) == ("", "", "foreign", 0.12)
+
+
+def test_every_later_value_may_be_left_out(served: Served, client: Client, picture: Path):
+    parameters = client.view_api(return_format="dict")["named_endpoints"]["/describe"]["parameters"]
+    assert [(one["parameter_name"], one.get("parameter_default")) for one in parameters if one["parameter_has_default"]] == [
+        ("detail_level", "high"), ("multi_round", True), ("strategy", DEFAULT_STRATEGY), ("seed", 0),
+        ("min_support", None), ("heatmaps", False),
+    ]  # fmt: skip
+    assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == ["image"]
+    client.predict(handle_file(picture), api_name="/describe")
+    assert served.describer.options[-1] == DescribeOptions(strategy=DEFAULT_STRATEGY)
+    client.predict(handle_file(picture), "low", False, "plain", 3, api_name="/describe")
+    assert served.describer.options[-1] == DescribeOptions(detail="low", multi_round=False, strategy="plain", seed=3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 7])
+def test_plain_http_calls_may_leave_out_later_values_too(served: Served, count: int):
+    values = [data_url(picture_bytes()), "low", False, "grounded", 3, 0.25, True]
+    call = f"{served.url}/gradio_api/call/describe"
+    address = f"{call}/{post(call, {'data': values[:count]})['event_id']}"
+    with urllib.request.urlopen(address, timeout=20) as events:
+        assert "event: complete" in events.read().decode()
+    wanted = {
+        1: DescribeOptions(strategy=DEFAULT_STRATEGY),
+        5: DescribeOptions(detail="low", multi_round=False, strategy="grounded", seed=3),
+        7: DescribeOptions(detail="low", multi_round=False, strategy="grounded", seed=3, min_support=0.25),
+    }
+    assert served.describer.options[-1] == wanted[count]
+
+
+def test_the_slider_says_when_the_description_is_gone(served: Served):
+    with urllib.request.urlopen(f"{served.url}/config", timeout=20) as answer:
+        config = json.load(answer)
+    (slider,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "min-support")
+    (event,) = (one["id"] for one in config["dependencies"] if [slider, "input"] in one["targets"])
+    body = {"data": [None, 50], "fn_index": event, "session_hash": "after-a-restart"}
+    fields = post(f"{served.url}/gradio_api/run/predict", body)["data"]
+    assert [one for one in fields if isinstance(one, str)] == [note_html(DESCRIPTION_GONE)]  # nothing else changes
+
+
 @pytest.mark.parametrize(
-    "options", [{"detail_level": "extreme"}, {"strategy": "wild"}, {"seed": -1}, {"seed": 1.5}, {"seed": 2**31}]
+    "options",
+    [
+        {"detail_level": "extreme"},
+        {"strategy": "wild"},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"seed": 2**31},
+        {"min_support": 1.5, "strategy": "grounded"},
+        {"min_support": "much", "strategy": "grounded"},
+        {"min_support": 0.5, "strategy": "forced"},
+        {"heatmaps": "yes"},
+    ],
 )
 def test_bad_parameters_are_named(served: Served, client: Client, picture: Path, options: dict[str, Any]):
     name = next(iter(options)).replace("detail_level", "detail")

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_tools import EXAMPLES, FakeDescriber, Served, bad_files, picture_bytes, serving, until
+from browser_tools import (
+    EXAMPLES,
+    STATEMENTS,
+    FakeDescriber,
+    Served,
+    bad_files,
+    encoded,
+    filtered,
+    grounded,
+    picture_bytes,
+    refused,
+    serving,
+    until,
+)
+from PIL import Image
 
+from caption.describe import with_min_support
 from caption.errors import CaptionError
-from caption.messages import message_zh
-from caption.page import PAGE_REFUSALS, TITLE
+from caption.messages import message_zh, refusal_zh
+from caption.page import DEFAULT_STRATEGY, PAGE_REFUSALS, STRATEGY_CHOICES, TITLE
 from caption.text import caption_stats
+from caption.types import Sentence
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +42,7 @@ ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
 PICTURE = "#picture img"
 NEWS = "#note, #progress .stage"
 INSECURE_HOST = "blip.test"
+DEFAULT_LABEL = next(label for label, value in STRATEGY_CHOICES if value == DEFAULT_STRATEGY)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +71,7 @@ def app() -> Iterator[Served]:
 
 @pytest.fixture
 def served(app: Served) -> Iterator[Served]:
-    app.describer.hold_at = app.describer.fault = None
+    app.describer.hold_at = app.describer.fault = app.describer.grounded = None
     app.describer.options.clear()
     app.describer.images.clear()
     yield app
@@ -157,7 +176,7 @@ def test_the_page_says_what_it_should(served: Served, visit: Callable[..., Visit
     assert page.locator("h1").inner_text() == "🖼️ BLIP超详细图片描述生成器"
     for text in (
         "上传图片", "详细程度设置", "详细程度", "选择描述的详细程度", "超高详细 (推荐)", "中等详细", "基础详细",
-        "启用多轮生成 (显著增加描述长度)", "策略", "长度强制", "简短", "🚀 生成超详细描述", "停止", "技术说明", "多提示词生成",
+        "启用多轮生成 (显著增加描述长度)", "策略", "可信细节", "长度强制", "简短", "🚀 生成超详细描述", "停止", "技术说明", "多提示词生成",
         "多轮迭代", "后处理扩展", "智能清理", "生成的超详细描述", "统计信息", "描述长度", "随机种子",
         "演示模型只认识绘制的场景，对照片的描述不可信。",
     ):  # fmt: skip
@@ -169,7 +188,7 @@ def test_the_page_says_what_it_should(served: Served, visit: Callable[..., Visit
         == "字符数和词数将在这里显示..."
     )
     assert page.get_by_label("超高详细 (推荐)").is_checked()
-    assert page.get_by_label("长度强制").is_checked()
+    assert page.get_by_label(DEFAULT_LABEL).is_checked()
     assert page.get_by_label("启用多轮生成 (显著增加描述长度)").is_checked()
     line, text_box = page.locator("#demo-line").bounding_box(), page.locator("#description").bounding_box()
     assert 0 <= text_box["y"] - (line["y"] + line["height"]) < 40  # directly above the text
@@ -361,7 +380,7 @@ def test_settings_reach_the_describer(served: Served, visit: Callable[..., Visit
     visitor.wait_text(FakeDescriber.text_of(1, 0))
     chosen = served.describer.options
     assert [(one.detail, one.multi_round, one.strategy) for one in chosen] == [
-        ("medium", True, "forced"), ("medium", False, "plain"),
+        ("medium", True, DEFAULT_STRATEGY), ("medium", False, "plain"),
     ]  # fmt: skip
 
 
@@ -453,7 +472,7 @@ def test_the_keyboard_alone_is_enough(served: Served, visit: Callable[..., Visit
         "粘贴",
         "移除",
         "超高详细 (推荐)",
-        "长度强制",
+        DEFAULT_LABEL,
         "启用多轮生成 (显著增加描述长度)",
         "🚀 生成超详细描述",
         "停止",
@@ -536,6 +555,372 @@ def test_a_full_line_is_a_toast(served: Served, visit: Callable[..., Visitor]):
         ticket.leave()
     visitor.press()
     visitor.wait_text(FakeDescriber.text_of(3, 0))
+
+
+# --------------------------------------------------------------------------------------------- evidence
+
+OVERLAY = "#picture .evidence-overlay"
+SENTENCES = "#sentences .sentence"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture
+def explained(served: Served, visit: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Visitor]:
+    """Opens a page with a grounded description on it."""
+    monkeypatch.setattr("caption.describe.with_min_support", filtered)
+
+    def describe(content: bytes | None = None, *, description: Any = None, **options: Any) -> Visitor:
+        served.describer.grounded = description or grounded()
+        visitor = visit(served.url, **options)
+        visitor.upload(content or grey(600, 200))
+        visitor.page.get_by_label("可信细节").check()
+        visitor.press()
+        if served.describer.grounded.text:
+            visitor.wait_text(served.describer.grounded.text)
+        return visitor
+
+    return describe
+
+
+def grey(width: int, height: int, kind: str = "PNG", **options: Any) -> bytes:
+    return encoded(Image.new("RGB", (width, height), (128, 128, 128)), kind, **options)
+
+
+def lying_jpeg(width: int, height: int) -> bytes:
+    """Stored on its side; a browser shows it `width` wide and `height` high."""
+    exif = Image.Exif()
+    exif[274] = 6
+    return grey(height, width, "JPEG", exif=exif)
+
+
+Rect = tuple[float, float, float, float]  # left, top, width, height in CSS pixels
+
+
+def rect(visitor: Visitor, selector: str) -> Rect:
+    """Where the first such element is; nowhere if there is none."""
+    return visitor.page.evaluate(
+        """(selector) => {
+          const box = document.querySelector(selector)?.getBoundingClientRect();
+          return box ? [box.left, box.top, box.width, box.height] : [0, 0, -1, -1];
+        }""",
+        selector,
+    )
+
+
+def expected(visitor: Visitor, size: tuple[int, int], region: Rect, img: str = PICTURE, largest: float = 1.0) -> Rect:
+    """Where a region (left, top, right, bottom as shares) of a picture of this size lies, drawn in the middle of its <img>."""
+    x, y, across, down = rect(visitor, img)
+    scale = min(across / size[0], down / size[1], largest)
+    width, height = size[0] * scale, size[1] * scale
+    left, top = x + (across - width) / 2, y + (down - height) / 2
+    return (
+        left + region[0] * width,
+        top + region[1] * height,
+        (region[2] - region[0]) * width,
+        (region[3] - region[1]) * height,
+    )
+
+
+def lies_at(visitor: Visitor, selector: str, place: Callable[[], Rect]) -> None:
+    def near() -> bool:
+        return all(abs(a - b) < 1 for a, b in zip(rect(visitor, selector), place(), strict=True))
+
+    assert until(near, 10), (rect(visitor, selector), place())
+
+
+def pressed(visitor: Visitor) -> list[str]:
+    return visitor.page.locator('#sentences [aria-pressed="true"]').evaluate_all("all => all.map(one => one.innerText)")
+
+
+def unseen(visitor: Visitor, selector: str) -> bool:
+    return visitor.page.locator(selector).filter(visible=True).count() == 0
+
+
+def said(visitor: Visitor) -> str:
+    return visitor.page.locator("#sentences .said").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (grey(600, 200), (600, 200)),
+        (grey(200, 900), (200, 900)),
+        (grey(64, 48), (64, 48)),
+        (lying_jpeg(200, 400), (200, 400)),
+    ],
+    ids=["wide", "tall", "small", "lying"],
+)
+def test_a_chosen_sentence_outlines_its_region(
+    explained: Callable[..., Visitor], content: bytes, size: tuple[int, int]
+):
+    visitor = explained(content)
+    page = visitor.page
+    for i, region in enumerate([(0, 0, 1, 1), (0, 0, 0.5, 1), (0.5, 0, 1, 0.5)]):
+        page.locator(SENTENCES).nth(i).click()
+        lies_at(visitor, f"{OVERLAY} .box", partial(expected, visitor, size, region))
+        assert pressed(visitor) == [STATEMENTS[i].text]
+        assert page.locator(f"{OVERLAY} .label").inner_text() == said(visitor)
+    assert said(visitor) == "图片区域（右上），支持度 61 %"
+    frame, label = rect(visitor, PICTURE), rect(visitor, f"{OVERLAY} .label")
+    assert frame[0] - 1 <= label[0]
+    assert label[0] + label[2] <= frame[0] + frame[2] + 1
+    page.locator(SENTENCES).nth(2).click()  # again: it goes
+    assert page.locator(OVERLAY).count() == 0
+    assert (pressed(visitor), said(visitor)) == ([], "")
+
+
+def colours(visitor: Visitor) -> Callable[[float, float], tuple[int, ...]]:
+    """The colour of any point of the page as it is seen."""
+    image = Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB")
+    return lambda x, y: image.getpixel((int(x), int(y)))  # type: ignore[return-value]
+
+
+def test_the_outline_is_seen_on_the_picture(explained: Callable[..., Visitor]):
+    visitor = explained()
+    visitor.page.locator(SENTENCES).nth(1).click()
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
+    left, top, width, height = rect(visitor, f"{OVERLAY} .box")
+    colour = colours(visitor)
+    assert colour(left + width - 2, top + height / 2) == (255, 255, 255)
+    assert colour(left + width + 1, top + height / 2) == (0, 0, 0)
+    assert colour(left + width + 20, top + height / 2) == (128, 128, 128)
+    visitor.page.wait_for_timeout(300)
+    visitor.page.evaluate(f"document.querySelector('{OVERLAY}').dataset.seen = 'yes'")
+    visitor.page.wait_for_timeout(300)
+    assert visitor.page.locator(f"{OVERLAY}[data-seen=yes]").count() == 1  # drawn once, not over and over
+
+
+def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    page.get_by_role("button", name="red 支持度 95 %").click()
+    assert pressed(visitor) == ["red"]
+    assert said(visitor) == "模型写“red”时看的地方，支持度 95 %"
+    lies_at(visitor, f"{OVERLAY} canvas", lambda: expected(visitor, (600, 200), (0, 0, 1, 1)))
+    left, top, width, height = rect(visitor, f"{OVERLAY} canvas")
+    colour = colours(visitor)
+    peak, far = (colour(left + width * (x + 0.5) / 8, top + height * (y + 0.5) / 8) for x, y in ((2, 5), (7, 0)))
+    assert peak[0] > 140 > 70 > far[0]
+    # a line around the nine hot cells, so that colour isn't all there is
+    lies_at(visitor, f"{OVERLAY} svg", lambda: (left, top, width, height))
+    line = page.locator(f"{OVERLAY} path").last.evaluate(
+        "(one) => { const box = one.getBBox(); return [box.x, box.y, box.width, box.height] }"
+    )
+    assert line == [1, 4, 3, 3]  # in cells
+    page.get_by_role("button", name="box 支持度 90 %").click()
+    assert pressed(visitor) == ["box"]
+    assert page.locator(f"{OVERLAY} canvas").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(OVERLAY).count() == 0
+    assert pressed(visitor) == []
+
+
+def test_evidence_by_keyboard(explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    page.locator(SENTENCES).first.focus()
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == [STATEMENTS[0].text]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    assert pressed(visitor) == [STATEMENTS[1].text]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")  # there is no third word
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == ["box"]
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == []
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "box"  # and Tab reaches every word too
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.innerText") == STATEMENTS[0].text
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert pressed(visitor) == []
+    assert page.locator(OVERLAY).count() == 0
+
+
+def test_the_outline_follows_the_picture(explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    page.locator(SENTENCES).nth(1).click()
+    before = rect(visitor, f"{OVERLAY} .box")
+    for width in (820, 480):
+        page.set_viewport_size({"width": width, "height": 1000})
+        lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
+    assert rect(visitor, f"{OVERLAY} .box") != before
+
+
+def test_another_picture_takes_the_outline_away(explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    page.locator(SENTENCES).nth(1).click()
+    page.wait_for_selector(OVERLAY)
+    visitor.upload(picture_bytes("blue"))
+    assert until(lambda: page.locator(OVERLAY).count() == 0)
+    assert said(visitor) == "图片已经更换，无法在图上标出。"
+    visitor.upload(grey(600, 200))  # the one that was described
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
+
+
+def test_the_slider_filters_without_the_model(served: Served, explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    number = page.locator("#min-support input[type=number]")
+    assert number.input_value() == "50"
+    assert visitor.field("statistics") == statistics(visitor.text())
+    assert visitor.field("mean-support") == "82 %"
+    assert page.locator("#dropped summary").inner_text() == "已删去: 1 句"
+    assert not page.locator("#dropped li").is_visible()
+    page.locator("#dropped summary").click()
+    assert page.locator("#dropped li").inner_text() == "A dog sleeps on the roof.（支持度 12 %）"
+    page.locator(SENTENCES).first.click()
+    tickets: list[object] = []
+    served.gate.enter = lambda: tickets.append(1)  # type: ignore[assignment, method-assign, return-value]
+    try:
+        number.fill("75")
+        visitor.wait_text(f"{STATEMENTS[0].text} {STATEMENTS[1].text}")
+        assert until(lambda: page.locator(SENTENCES).count() == 2)
+        assert visitor.field("statistics") == statistics(visitor.text())
+        assert visitor.field("mean-support") == "92 %"
+        assert until(lambda: page.locator("#dropped summary").inner_text() == "已删去: 2 句")
+        assert pressed(visitor) == [STATEMENTS[0].text]  # what is chosen stays, as long as it is there
+        assert page.locator(f"{OVERLAY} .box").count() == 1
+        page.locator("#min-support input[type=range]").focus()
+        page.keyboard.press("Home")
+        visitor.wait_text(" ".join(one.text for one in STATEMENTS))
+        assert page.locator("#dropped").inner_text() == "已删去: 0 句"
+        page.keyboard.press("End")
+        visitor.wait_text("")
+        assert until(lambda: "请把滑块调低" in page.locator("#sentences").inner_text())
+        assert visitor.field("statistics") == ""
+        assert until(lambda: page.locator(OVERLAY).count() == 0)
+        number.fill("")  # a field may be empty while somebody writes into it
+        visitor.wait_text(" ".join(one.text for one in STATEMENTS))
+        number.fill("500")
+        visitor.wait_text("")
+    finally:
+        del served.gate.enter
+    assert page.locator('[data-testid="toast-text"]').count() == 0
+    assert (len(served.describer.options), tickets) == (1, [])
+    visitor.press()  # the slider was no press, and begins anew
+    visitor.wait_text(grounded().text)
+    assert (visitor.field("seed"), number.input_value()) == ("1", "50")
+
+
+def test_the_slider_of_a_real_description(served: Served, visit: Callable[..., Visitor]):
+    ball = Sentence("a red ball in a field", "", 1, None, 0.97)
+    box = Sentence("a small blue box", "", 2, (0.0, 0.0, 0.5, 1.0), 0.61)
+    begun = with_min_support(grounded(statements=(ball, box)), 0.7)
+    served.describer.grounded = begun
+    visitor = visit(served.url)
+    visitor.upload(grey(600, 200))
+    visitor.page.get_by_label("可信细节").check()
+    visitor.press()
+    visitor.wait_text(begun.text)
+    assert "box" not in visitor.text()
+    visitor.page.locator("#min-support input[type=number]").fill("60")
+    assert until(lambda: "ball" in visitor.text() and "blue box" in visitor.text(), 10), visitor.text()
+    assert visitor.field("statistics") == statistics(visitor.text())
+    visitor.page.locator(SENTENCES).last.click()
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
+
+
+def test_a_fault_of_the_slider_is_told(explained: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch):
+    visitor = explained()
+    monkeypatch.setattr("caption.describe.with_min_support", lambda *_: 1 / 0)
+    visitor.page.locator("#min-support input[type=number]").fill("75")
+    assert until(lambda: visitor.news() == message_zh(CaptionError("x", code="internal")))
+    assert visitor.text() == grounded().text
+
+
+def test_a_refusal_is_told_and_shows_nothing_else(explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    assert page.locator(SENTENCES).count() == 3
+    with_nothing = explained(description=refused("noise", 0.034))
+    with_nothing.wait_text(refusal_zh("noise", 0.034))
+    assert with_nothing.field("statistics") == ""
+    assert with_nothing.page.locator(SENTENCES).count() == 0
+    for hidden in ("#min-support", "#sentences", "#mean-support", "#dropped"):
+        assert unseen(with_nothing, hidden), hidden
+    visitor.press()  # and on a page that showed a description before
+    visitor.wait_text(refusal_zh("noise", 0.034))
+    assert until(lambda: page.locator(SENTENCES).count() == 0)
+    assert visitor.field("statistics") == ""
+    assert unseen(visitor, "#min-support")
+
+
+def test_another_text_takes_the_evidence_away(served: Served, explained: Callable[..., Visitor]):
+    visitor = explained()
+    page = visitor.page
+    page.locator(SENTENCES).first.click()
+    page.get_by_label("长度强制").check()
+    served.describer.hold_at = 2
+    visitor.press()
+    visitor.wait_text(FakeDescriber.text_of(1, 0))  # as soon as there is some of it
+    for hidden in ("#min-support", "#sentences", "#mean-support", "#dropped", OVERLAY):
+        assert until(partial(unseen, visitor, hidden)), hidden
+    served.describer.hold_at = None
+    visitor.wait_text(FakeDescriber.text_of(3, 0))
+    assert page.locator(SENTENCES).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("desktop", {}), ("phone", PHONE), ("dark", {"color_scheme": "dark"})], ids=lambda one: str(one)[:7]
+)  # fmt: skip
+def test_evidence_fits(explained: Callable[..., Visitor], name: str, options: dict[str, Any]):
+    visitor = explained((EXAMPLES / "chelsea.png").read_bytes(), **options)
+    page = visitor.page
+    ARTEFACTS.mkdir(exist_ok=True)
+    size = Image.open(EXAMPLES / "chelsea.png").size
+    page.locator(SENTENCES).nth(1).click()
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, size, (0, 0, 0.5, 1)))
+    page.screenshot(path=ARTEFACTS / f"grounded-{name}-sentence.png")
+    page.screenshot(path=ARTEFACTS / f"grounded-{name}-whole.png", full_page=True)
+    page.get_by_role("button", name="ball 支持度 98 %").click()
+    page.wait_for_selector(f"{OVERLAY} canvas")
+    page.screenshot(path=ARTEFACTS / f"grounded-{name}-word.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for one in page.locator("#min-support, #sentences li, #sentences button, #mean-support, #dropped").all():
+        box = one.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"] + 1
+    for one in page.locator("#sentences button").all():
+        assert one.bounding_box()["height"] >= 24
+    if name == "dark":
+        colour, ground = page.evaluate(
+            "() => { const row = document.querySelector('#sentences li');"
+            " return [getComputedStyle(row.querySelector('.sentence')).color, getComputedStyle(row).backgroundColor] }"
+        )
+        assert min(channels(colour)) - max(channels(ground)) > 100
+
+
+def test_where_the_picture_is_out_of_sight_a_copy_appears(explained: Callable[..., Visitor]):
+    visitor = explained(**PHONE)
+    page = visitor.page
+    last = page.locator(SENTENCES).nth(1)
+    last.scroll_into_view_if_needed()
+    last.tap()
+    copy = "#peek img"
+    page.wait_for_selector(copy, state="visible")
+    lies_at(
+        visitor,
+        "#peek .evidence-overlay .box",
+        lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1), copy, largest=100.0),
+    )
+    page.screenshot(path=ARTEFACTS / "grounded-phone-copy.png")
+    peek, chosen = rect(visitor, "#peek"), rect(visitor, f"{SENTENCES}[aria-pressed=true]")
+    assert peek[1] + peek[3] <= chosen[1] or chosen[1] + chosen[3] <= peek[1]  # it doesn't hide what was chosen
+    page.locator("#picture").scroll_into_view_if_needed()
+    page.wait_for_selector(copy, state="hidden")
+    last.scroll_into_view_if_needed()
+    page.wait_for_selector(copy, state="visible")
+    page.locator("#peek").get_by_text("关闭").tap()
+    page.wait_for_selector(copy, state="hidden")
+    assert pressed(visitor) == []
 
 
 # --------------------------------------------------------------------------------------------- a real model

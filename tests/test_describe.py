@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from caption import DescribeOptions, caption_stats, load_describer, prompts
 from caption.decoding import DecodedSequence, Step
-from caption.describe import REASONS, Describer
+from caption.describe import Describer
+from caption.draft import REASONS
 from caption.errors import Cancelled, ImageError, ModelError, OptionsError
 from caption.types import Description, Progress
 
@@ -58,7 +59,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
     keys: list[list[int]] = []
 
     def run(options: DescribeOptions, answers: dict[str, str | Exception]) -> tuple[Description, list]:
-        def fake_decode(model_, features, prompt_ids, settings, *, sample_keys, stop=None):
+        def fake_decode(model_, features, prompt_ids, settings, *, image_index, sample_keys, stop=None):
             results: list[list[DecodedSequence]] = []
             for ids in prompt_ids:
                 prompt = model.text(ids[1:])
@@ -290,7 +291,7 @@ class TestWithRealModels:
         weights = load_file(folder / "model.safetensors")
         weights["text_decoder.cls.predictions.bias"][[beginning, end]] += 20.0
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        monkeypatch.setattr("caption.describe.clean_caption", lambda text, prompt="": text)
+        monkeypatch.setattr("caption.forced.clean_caption", lambda text, prompt="": text)
         describer = load_describer(str(folder), device="cpu", precision="float32")
 
         def text(suppress: bool) -> str:

@@ -16,13 +16,13 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
-from fake_hub import FakeHub, git_sha1, model_files, safetensors, sha256, write_folder
+from fake_hub import FakeHub, git_sha1, matcher_files, model_files, safetensors, sha256, write_folder
 from huggingface_hub.utils import close_session
 
 from caption import download, hub
 from caption.download import DownloadError, download_model, main, plan, probe_hub
 from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
-from caption.registry import BERT_UNCASED_VOCAB_SHA256, MODELS, check_folder, staging_folder
+from caption.registry import BERT_UNCASED_VOCAB_SHA256, MATCHER, MATCHERS, MODELS, check_folder, staging_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = MODELS["large"].folder
@@ -41,8 +41,10 @@ UNWANTED = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     vocab = {"vocab.txt": sha256(model_files()["vocab.txt"])}
-    for name in ("large", "base"):
-        monkeypatch.setitem(MODELS, name, replace(MODELS[name], sha256=vocab))
+    for table in (MODELS, MATCHERS):
+        for name, spec in table.items():
+            if spec.sha256:
+                monkeypatch.setitem(table, name, replace(spec, sha256=vocab))
     # The libraries' own waits and chunks, made short; the suite itself may run with Hugging Face switched offline.
     monkeypatch.setattr("modelscope_hub._legacy_api.REPO_TREE_PAGE_MAX_ATTEMPTS", 1)
     monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_TIMES", 2)
@@ -610,14 +612,70 @@ def test_stop_while_a_hub_hangs(fake: FakeHub, tmp_path: Path) -> None:
     assert time.monotonic() - started < 10
 
 
+# ---------------------------------------------------------------------------------------------- matchers
+
+
+@pytest.mark.parametrize("name", ["itm-large", "itm-base"])
+@pytest.mark.parametrize("source", ["modelscope", "huggingface"])
+def test_a_matcher_comes_the_same_way(fake: FakeHub, tmp_path: Path, name: str, source: str) -> None:
+    spec = MATCHERS[name]
+    repo = next(repo for repo in spec.repos if repo.source == source)
+    fake.revision = spec.repos[-1].revision  # on Hugging Face a commit
+    fake.repos[repo.source, repo.repo_id] = {**matcher_files(), **UNWANTED}
+    folder = download_model(name, source=source, dest=tmp_path)
+    assert folder == tmp_path / spec.folder
+    check_folder(folder, architecture=MATCHER)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == matcher_files()
+    fake.asked.clear()
+    assert download_model(name, source=source, dest=tmp_path) == folder  # whole as a matcher
+    assert fake.asked == []
+
+
+def test_a_captioner_in_a_matchers_place_is_refused(fake: FakeHub, tmp_path: Path) -> None:
+    fake.repos["modelscope", MATCHERS["itm-base"].repos[0].repo_id] = model_files()
+    with pytest.raises(DownloadError, match="BlipForConditionalGeneration") as caught:
+        download_model("itm-base", source="modelscope", dest=tmp_path)
+    assert caught.value.reason == "corrupt"
+    assert _leftovers(tmp_path) == []
+
+
+def test_a_hub_without_safetensors_is_told_and_the_next_one_asked(
+    fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = MATCHERS["itm-large"]
+    files = {**matcher_files(), **UNWANTED}
+    del files["model.safetensors"]
+    fake.repos[spec.repos[0].source, spec.repos[0].repo_id] = files
+    assert main(["itm-large", "--source", "modelscope", "--dest", str(tmp_path)]) == 5
+    told = capsys.readouterr().err
+    assert "缺少必需的文件" in told
+    assert f"{spec.repos[0].repo_id} lacks model.safetensors (it has pytorch_model.bin, tf_model.h5" in told
+    assert fake.files_asked() == []
+    fake.revision = spec.repos[-1].revision
+    fake.repos[spec.repos[-1].source, spec.repos[-1].repo_id] = matcher_files()
+    assert main(["itm-large", "--dest", str(tmp_path)]) == 0
+    assert {one.source for one in fake.files_asked()} == {"huggingface"}
+
+
+def test_dry_run_of_a_matcher(fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.repos["modelscope", MATCHERS["itm-base"].repos[0].repo_id] = matcher_files()
+    assert main(["itm-base", "--dry-run", "--dest", str(tmp_path / "new")]) == 0
+    out = capsys.readouterr().out
+    assert "BLIP-ITM-base" in out
+    assert "model.safetensors" in out
+    assert fake.files_asked() == []
+    assert not (tmp_path / "new").exists()
+
+
 # ---------------------------------------------------------------------------------------------- names, command line
 
 
 def test_names_and_sources_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="large, base, demo"):
         download_model("huge", dest=tmp_path)
-    with pytest.raises(OptionsError, match="bundled"):
-        download_model("demo", dest=tmp_path)
+    for name in ("demo", "demo-itm"):
+        with pytest.raises(OptionsError, match="bundled"):
+            download_model(name, dest=tmp_path)
     with pytest.raises(OptionsError, match="source"):
         download_model("large", source="elsewhere", dest=tmp_path)
 
@@ -633,12 +691,15 @@ def test_dry_run_lists_and_writes_nothing(fake: FakeHub, tmp_path: Path, capsys:
     assert not (tmp_path / "new").exists()
 
 
-def test_all_fetches_both_and_says_where(fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_fetches_both_captioners_and_says_where(
+    fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fake.repos["modelscope", MODELS["base"].repos[0].repo_id] = model_files()
     assert main(["all", "--dest", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert "BLIP-large 已就绪" in captured.out
     assert "BLIP-base 已就绪" in captured.out
+    assert _leftovers(tmp_path) == sorted(MODELS[name].folder for name in ("large", "base"))
     assert "100%" in captured.err  # the progress bar
     fake.asked.clear()
     assert main(["all", "--dest", str(tmp_path)]) == 0
@@ -678,7 +739,7 @@ def test_control_c_is_told(
     assert "已停止" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["--source", "ftp"], ["large", "base"], ["--what"]])
+@pytest.mark.parametrize("arguments", [["demo"], ["demo-itm"], ["--source", "ftp"], ["large", "base"], ["--what"]])
 def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caption import admission, image
 from caption.errors import HTTP_STATUS, BusyError, CaptionError, ImageError, OptionsError
-from caption.messages import error_body, message_zh
+from caption.messages import error_body, message_zh, percent, refusal_zh
 
 SECRET = "/srv/models/geheim.safetensors"
 # What details may carry: right and wrong types, paths, markup, format fields.
@@ -85,3 +85,25 @@ def test_the_body_holds_code_message_and_request_id_only() -> None:
     assert body == {
         "error": {"code": "image_truncated", "message": message_zh(error), "request_id": "r-17"},
     }
+
+
+REFUSALS = ("blank", "noise", "foreign", "unsupported")
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_every_refusal_says_why_and_how_readable_the_picture_is(code: str) -> None:
+    text = refusal_zh(code, 0.034)
+    check_sentence(text)
+    assert text.startswith("这张图片无法可靠地描述：")
+    assert text.endswith("（可读度 3 %）。")
+    assert refusal_zh(code, None) == text.replace("（可读度 3 %）", "")
+
+
+def test_no_two_refusals_share_a_sentence() -> None:
+    assert len({refusal_zh(code, 0.5) for code in REFUSALS}) == len(REFUSALS)
+
+
+@given(st.integers(0, 100))
+def test_a_per_cent_is_never_more_than_what_it_stands_for(whole: int) -> None:
+    assert percent(whole / 100) == whole
+    assert percent(max(0.0, whole / 100 - 1e-6)) == max(0, whole - 1)

@@ -10,7 +10,7 @@ import torch
 from conftest import EXAMPLES, PHOTOGRAPHS, write_tiny_blip
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval, BlipProcessor
+from transformers import BlipForConditionalGeneration, BlipForImageTextRetrieval, BlipProcessor
 
 from caption.decoding import generate
 from caption.errors import Cancelled, ModelError, OptionsError
@@ -190,18 +190,76 @@ class TestInt8:
             pick_precision("int8", torch.device("cuda"))
 
 
-@pytest.fixture(scope="module")
-def matcher_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random `BlipForImageTextRetrieval` with the tiny captioner's settings."""
-    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("models") / "tiny-itm")
-    torch.manual_seed(3)
-    network = BlipForImageTextRetrieval(BlipConfig.from_pretrained(tiny_folder))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(0, 0.3)
-    network.save_pretrained(folder)
-    return folder
+class TestFollow:
+    TEXTS = ("a red ball", "the dog and the cat on the left of a beach", "a blue box", "photography")
+
+    def test_equals_transformers(self, tiny_folder: Path, tiny_model) -> None:
+        """Log-probabilities of every word and where it looked, against one forward pass of the reference for each text."""
+        reference = BlipForConditionalGeneration.from_pretrained(tiny_folder, attn_implementation="eager").eval()
+        pictures = [Image.new("RGB", (40, 30), (90 * i, 200, 10)) for i in range(3)]
+        pairs = [(image, text) for image in (2, 0, 1) for text in self.TEXTS]
+        features = tiny_model.encode(pictures)
+        found = tiny_model.follow(features, [text for _, text in pairs], [image for image, _ in pairs])
+        for (image, text), words in zip(pairs, found, strict=True):
+            ids = torch.tensor([tiny_model.prompt_ids(text)])
+            with torch.inference_mode():
+                told = reference.text_decoder(
+                    input_ids=ids,
+                    encoder_hidden_states=features.image_embeds[image : image + 1],
+                    output_attentions=True,
+                )
+                known = told.logits.log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
+                looked = torch.stack(told.cross_attentions).mean((0, 2))[0, :-1, 1:]  # (tokens, patches)
+            assert [word.word for word in words] == text.split()
+            assert sum(word.logprob for word in words) == pytest.approx(known.sum().item(), abs=1e-3)
+            if len(words) == ids.shape[1] - 1:  # a token a word
+                assert [word.logprob for word in words] == pytest.approx(known.tolist(), abs=1e-3)
+                for word, expected in zip(words, looked, strict=True):
+                    assert word.seen.flatten() == pytest.approx(expected.numpy(), abs=1e-4)
+
+    def test_pieces_of_a_word_are_one(self, tiny_model) -> None:
+        (words,) = tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["a zebra"])
+        assert [word.word for word in words] == ["a", "zebra"]
+        assert words[1].logprob < words[0].logprob
+
+    def test_many_texts_keep_their_order(self, tiny_model, monkeypatch) -> None:
+        features = tiny_model.encode([Image.new("RGB", (30, 30), (9, 99, 199))])
+        texts = [f"{word} " * (1 + i % 5) for i, word in enumerate(("red", "blue", "dog", "cat", "box", "ball"))]
+        expected = [[word.logprob for word in words] for words in tiny_model.follow(features, texts)]
+        monkeypatch.setattr("caption.model.TEXTS_PER_PASS", 2)
+        for words, known in zip(tiny_model.follow(features, texts), expected, strict=True):
+            assert [word.logprob for word in words] == pytest.approx(known, abs=1e-4)
+
+    def test_beyond_the_position_table_it_is_cut(self, tiny_model) -> None:
+        (words,) = tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["red " * 2000])
+        assert len(words) == tiny_model.max_positions - 1
+
+    def test_stop_is_asked(self, tiny_model) -> None:
+        with pytest.raises(Cancelled):
+            tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["a"], stop=lambda: True)
+
+
+class TestImageFeatures:
+    def test_keys_are_computed_once_for_each_tower(self, tiny_model, monkeypatch) -> None:
+        features = tiny_model.encode([Image.new("RGB", (30, 30))])
+        calls: list[int] = []
+        compute = type(tiny_model.decoder).image_keys
+
+        def counted(self, embeds):
+            calls.append(len(embeds))
+            return compute(self, embeds)
+
+        monkeypatch.setattr(type(tiny_model.decoder), "image_keys", counted)
+        options = DecodingOptions(max_new_tokens=2)
+        for _ in range(2):
+            generate(tiny_model, features, [tiny_model.prompt_ids("a")], options)
+            tiny_model.follow(features, ["a red ball"])
+        assert calls == [1]
+
+    def test_towers_are_told_apart(self, tiny_folder: Path, matcher_folder: Path, tiny_model) -> None:
+        again = load_model(tiny_folder, "cpu", "float32")
+        assert again.vision.same_as(tiny_model.vision)
+        assert not load_matcher(matcher_folder, "cpu", "float32").vision.same_as(tiny_model.vision)
 
 
 class TestMatcher:

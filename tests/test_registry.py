@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_hub import CONFIG, PREPROCESSOR, VOCAB, model_files, safetensors, sha256, write_folder
+from fake_hub import CONFIG, PREPROCESSOR, VOCAB, matcher_files, model_files, safetensors, sha256, write_folder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caption.errors import ModelError
 from caption.registry import (
+    MATCHER,
+    MATCHERS,
     MODELS,
     REQUIRED_FILES,
+    FoundModel,
     check_folder,
     find_model,
+    matcher_for,
+    model_spec,
     models_root,
     staging_folder,
 )
@@ -30,8 +35,10 @@ from caption.registry import (
 @pytest.fixture(autouse=True)
 def _own_vocab(monkeypatch: pytest.MonkeyPatch) -> None:
     # The tiny folders' vocabulary isn't the published one.
-    for name in ("large", "base"):
-        monkeypatch.setitem(MODELS, name, replace(MODELS[name], sha256={"vocab.txt": sha256(VOCAB.encode())}))
+    for table in (MODELS, MATCHERS):
+        for name, spec in table.items():
+            if spec.sha256:
+                monkeypatch.setitem(table, name, replace(spec, sha256={"vocab.txt": sha256(VOCAB.encode())}))
 
 
 def _folder(tmp_path: Path, **changed: bytes | None) -> Path:
@@ -383,6 +390,100 @@ def test_the_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert models_root() == tmp_path
     _install(tmp_path, "demo")
     assert find_model().folder == tmp_path / MODELS["demo"].folder
+
+
+# ---------------------------------------------------------------------------------------------- matchers
+
+
+def _install_matcher(root: Path, name: str, **changed: bytes) -> Path:
+    return write_folder(root / MATCHERS[name].folder, {**matcher_files(), **changed})
+
+
+def test_the_matchers_stand_apart() -> None:
+    assert list(MATCHERS) == ["itm-large", "itm-base", "demo-itm"]
+    assert not set(MATCHERS) & set(MODELS)
+    folders = [spec.folder for spec in (*MODELS.values(), *MATCHERS.values())]
+    assert len(set(folders)) == len(folders)
+    for name, spec in MATCHERS.items():
+        assert (spec.name, spec.architecture, model_spec(name)) == (name, MATCHER, spec)
+    assert not MATCHERS["demo-itm"].repos
+    for name in ("itm-large", "itm-base"):
+        assert [repo.source for repo in MATCHERS[name].repos] == ["modelscope", "modelscope", "huggingface"]
+
+
+def test_a_matcher_is_never_taken_for_a_captioner(tmp_path: Path) -> None:
+    for name in MATCHERS:
+        _install_matcher(tmp_path, name)
+        with pytest.raises(ModelError) as caught:
+            find_model(name, tmp_path)
+        assert caught.value.code == "model_missing"
+        with pytest.raises(ModelError, match="BlipForImageTextRetrieval"):
+            find_model(str(tmp_path / MATCHERS[name].folder), tmp_path)
+    with pytest.raises(ModelError) as caught:
+        find_model("auto", tmp_path)
+    assert caught.value.code == "model_missing"
+
+
+@pytest.mark.parametrize(
+    ("captioner", "installed", "expected"),
+    [
+        ("demo", (), None),
+        ("demo", ("itm-large", "itm-base"), None),
+        ("demo", ("itm-large", "demo-itm"), "demo-itm"),
+        ("large", (), None),
+        ("large", ("demo-itm",), None),
+        ("large", ("itm-base", "demo-itm"), "itm-base"),
+        ("large", ("itm-base", "itm-large"), "itm-large"),
+        ("base", ("itm-base", "itm-large"), "itm-large"),
+        ("base", ("itm-base",), "itm-base"),
+    ],
+)
+def test_which_matcher_goes_with_a_captioner(
+    tmp_path: Path, captioner: str, installed: tuple[str, ...], expected: str | None
+) -> None:
+    _install(tmp_path, captioner)
+    for name in installed:
+        _install_matcher(tmp_path, name)
+    found = FoundModel(expected, tmp_path / MATCHERS[expected].folder) if expected else None
+    assert matcher_for(find_model(captioner, tmp_path), tmp_path) == (found, ())
+
+
+def test_a_damaged_matcher_is_told_and_passed_over(tmp_path: Path) -> None:
+    captioner = find_model(str(_install(tmp_path, "large")), tmp_path)
+    _install_matcher(tmp_path, "itm-large", **{"vocab.txt": VOCAB.replace("dog", "cat").encode()})
+    _install_matcher(tmp_path, "itm-base")
+    found, damaged = matcher_for(captioner, tmp_path)
+    assert found == FoundModel("itm-base", tmp_path / MATCHERS["itm-base"].folder)
+    assert [one.name for one in damaged] == ["itm-large"]
+    assert "vocab.txt" in damaged[0].message
+    write_folder(tmp_path / MATCHERS["itm-base"].folder, model_files())  # a captioner in a matcher's place
+    found, damaged = matcher_for(captioner, tmp_path)
+    assert found is None
+    assert [one.name for one in damaged] == ["itm-large", "itm-base"]
+    assert "BlipForConditionalGeneration" in damaged[1].message
+
+
+@pytest.mark.parametrize("name", ["mine", "demo"])  # a user's folder may have one of our names
+def test_a_users_folder_may_bring_its_own_matcher(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "models"
+    folder = write_folder(tmp_path / name, model_files())
+    captioner = find_model(str(folder), root)
+    for installed in MATCHERS:
+        _install_matcher(root, installed)
+    assert matcher_for(captioner, root) == (FoundModel("itm-large", root / MATCHERS["itm-large"].folder), ())
+    write_folder(folder / "itm", matcher_files())
+    assert matcher_for(captioner, root) == (FoundModel("itm", folder / "itm"), ())
+    (folder / "itm" / "vocab.txt").unlink()
+    found, damaged = matcher_for(captioner, root)
+    assert found == FoundModel("itm-large", root / MATCHERS["itm-large"].folder)
+    assert [(one.name, one.message) for one in damaged] == [("itm", "vocab.txt is missing")]
+
+
+def test_matchers_are_looked_for_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BLIP_MODELS", str(tmp_path))
+    _install(tmp_path, "demo")
+    folder = _install_matcher(tmp_path, "demo-itm")
+    assert matcher_for(find_model("demo")) == (FoundModel("demo-itm", folder), ())
 
 
 def test_registry_and_downloader_load_nothing_heavy() -> None:

@@ -21,6 +21,7 @@ from scripts.demo_model.scenes import (
     KINDS,
     LARGE_SIDE,
     MAX_COVERED,
+    SIZES,
     SMALL_SIDE,
     UNSEEN_PAIRS,
     Scene,
@@ -216,6 +217,51 @@ class TestReader:
         for seed in SEEDS:
             scene = random_scene(seed)
             assert all(holds(fact, scene) for fact in facts_of(scene))
+
+
+class TestRoundTrip:
+    """Every wording of every fact is read as that fact and as nothing else; what a caption was written from is what is read from it."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_objects(self, kind: str) -> None:
+        for color in COLORS:
+            for start in ("", "there is "):
+                expected = {Fact("object", kind), Fact("color", kind, color)}
+                assert set(read(f"{start}a {color} {kind}").facts) == expected
+                assert set(read(f"the {kind} is {color}").facts) == expected
+                for size in SIZES:
+                    assert set(read(f"{start}a {size} {color} {kind}").facts) == expected | {Fact("size", kind, size)}
+        for size in SIZES:
+            assert set(read(f"the {kind} is {size}").facts) == {Fact("object", kind), Fact("size", kind, size)}
+        for place, phrase in captions.PLACE_PHRASES.items():
+            expected = {Fact("object", kind), Fact("place", kind, place)}
+            for text in (f"a {kind} {phrase}", f"the {kind} is {phrase}", f"{phrase}, there is a {kind}"):
+                assert set(read(text).facts) == expected
+
+    def test_relations(self) -> None:
+        for subject in KINDS:
+            for other in KINDS:
+                for relation, phrase in captions.RELATION_PHRASES.items():
+                    objects = {Fact("object", subject), Fact("object", other)}
+                    expected = objects | {Fact("relation", subject, relation, other)}
+                    assert set(read(f"a {subject} {phrase} a {other}").facts) == expected
+                    assert set(read(f"the {subject} is {phrase} the {other}.").facts) == expected
+
+    def test_backgrounds_and_weather(self) -> None:
+        for background, phrase in captions.BACKGROUND_PHRASES.items():
+            expected = (Fact("background", value=background),)
+            assert read(phrase).facts == expected
+            assert read(f"a ball {phrase}").facts == (Fact("object", "ball"), *expected)
+        for weather in captions.WEATHER_CLAUSES:
+            expected = (Fact("weather", value=weather),)
+            assert read(captions.WEATHER_CLAUSES[weather]).facts == expected
+            assert read(f"a ball {captions.WEATHER_ENDINGS[weather]}").facts == (Fact("object", "ball"), *expected)
+
+    def test_what_is_written_is_what_is_read(self) -> None:
+        for seed in range(600):
+            writer = captions._Writer(random_scene(HELD_OUT_SEEDS + seed), random.Random(seed))
+            text = writer.join(writer.opening(), writer.clauses(4))
+            assert set(read(text).facts) == writer.stated, text
 
 
 class TestCaptions:

@@ -37,7 +37,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_defaults():
     args = build_parser().parse_args([])
     assert vars(args) == {
-        "host": "0.0.0.0", "port": 29999, "model": "auto", "device": "auto", "precision": "auto", "threads": None,
+        "host": "0.0.0.0", "port": 29999, "model": "auto", "device": "auto", "precision": "auto", "threads": None, "calibration": None,
         "deadline_s": 900.0, "allowed_hosts": (), "download": None, "demo": False,
     }  # fmt: skip
 
@@ -48,6 +48,7 @@ VALUES = [
     ("model", "base", "base"),
     ("device", "cuda:1", "cuda:1"),
     ("precision", "bfloat16", "bfloat16"),
+    ("calibration", "/tmp/mine.json", Path("/tmp/mine.json")),
     ("threads", "3", 3),
     ("deadline-s", "2.5", 2.5),
     ("allowed-hosts", "Blip.local, 10.0.0.5", ("blip.local", "10.0.0.5")),
@@ -91,6 +92,7 @@ def test_a_bad_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys:
     [
         (OptionsError("x", name="device"), "设备 'auto' 不存在"),
         (OptionsError("x", name="precision"), "精度 'auto' 不存在"),
+        (OptionsError("x", name="calibration"), "--calibration 的文件"),
         (ModelError("vocab.txt is empty"), "模型文件已损坏"),
         (ModelError("nothing", code="model_missing"), "没有找到模型文件"),
         (CaptionError("x"), "程序内部出错"),

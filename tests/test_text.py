@@ -127,6 +127,9 @@ def test_sentences() -> None:
         ("a man and a woman sitting together", ["a man and a woman sitting together"]),
         ("a man and a woman are sitting", ["a man and a woman are sitting"]),
         ("a man and a woman riding bikes", ["a man and a woman riding bikes"]),
+        # only one of them "is"
+        ("a red ball and the ball is on the left", ["a red ball", "the ball is on the left"]),
+        ("a ball with a box and a cup is on the left", ["a ball with a box and a cup is on the left"]),
         ("a boat between a house and a tree", ["a boat between a house and a tree"]),
         ("a bed covered with a blanket", ["a bed covered with a blanket"]),
         ("a man with a hat standing in the snow", ["a man with a hat standing in the snow"]),
@@ -147,8 +150,35 @@ def test_split_phrases(text: str, expected: list[str]) -> None:
     assert split_phrases(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # what leads a phrase stays with it
+        ("in a field, a red ball", ["in a field, a red ball"]),
+        ("in a desert a yellow chair and a brown boat", ["in a desert a yellow chair", "a brown boat"]),
+        ("at night a cat", ["at night a cat"]),
+        ("in the snow, there is a tree", ["in the snow, there is a tree"]),
+        ("on the left, there is a cup, a box", ["on the left, there is a cup", "a box"]),
+        ("a ball, on the left, a cup", ["a ball, on the left", "a cup"]),
+        # surroundings alone
+        ("in a field", ["in a field"]),
+        ("in falling snow", ["in falling snow"]),
+        ("under a sunny sky. it is raining", ["under a sunny sky", "it is raining"]),
+        ("in a field and it is raining", ["in a field", "it is raining"]),
+        # yet no other words that hang in the air
+        ("on the left", []),
+        ("on top of a box", []),
+        ("in a", []),
+        ("with a red ball", []),
+        ("sitting on a chair", []),
+    ],
+)
+def test_phrases_with_surroundings(text: str, expected: list[str]) -> None:
+    assert split_phrases(text, surroundings=True) == expected
+
+
 @given(st.text())
 def test_phrases_stand_in_the_text(text: str) -> None:
     spaced = " ".join(text.split())
-    for phrase in split_phrases(text):
+    for phrase in [*split_phrases(text), *split_phrases(text, surroundings=True)]:
         assert phrase in spaced

@@ -202,13 +202,25 @@ def statement(scene: Scene, rng: random.Random) -> str:
     if not writer.shown:
         return "there is nothing"
     thing = rng.choice(writer.shown)
+    if rng.random() < 0.3:  # as in a text that named them before: "the ball is on the left"
+        for shown in writer.shown:
+            writer._note("object", shown.kind)
+        size, place = size_of(thing), place_of(thing)
+        ways = [f"the {thing.kind} is {word}" for word in (size, PLACE_PHRASES.get(place or "")) if word]
+        if ways and rng.random() < 0.6:
+            return rng.choice(ways)
     relations = [found for found in writer.relations(writer.shown) if found[0] is thing]
-    if relations and rng.random() < 0.3:
+    if relations and rng.random() < 0.4:
         a, rel, b = rng.choice(relations)
         return f"{writer.noun(a)} is {RELATION_PHRASES[rel]} {writer.noun(b)}"
+    writer.stated.clear()
     noun = writer.noun(thing)
     place = writer.place(thing, 0.5)
-    return rng.choice((f"{noun}{place}", f"there is {noun}{place}", f"{noun} is{place}" if place else noun))
+    if not place:
+        return rng.choice((noun, f"there is {noun}"))
+    return rng.choice(
+        (f"{noun}{place}", f"there is {noun}{place}", f"{noun} is{place}", f"{place.strip()}, there is {noun}")
+    )
 
 
 def continuation(scene: Scene, rng: random.Random) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import os
 import random
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +86,40 @@ def padded(tokenizer: BertTokenizer, texts: list[str]) -> torch.Tensor:
     return ids
 
 
-def matcher_logits(matcher: BlipForImageTextRetrieval, embeds: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """(R, 2): false and true, of sentences `ids` (R, L) about pictures `embeds` (R, N, D)."""
-    seen = matcher.text_encoder(
-        input_ids=ids, attention_mask=(ids != 0).long(), encoder_hidden_states=embeds
-    ).last_hidden_state
+def matcher_logits(
+    matcher: BlipForImageTextRetrieval, embeds: torch.Tensor, places: torch.Tensor, ids: torch.Tensor
+) -> torch.Tensor:
+    """(R, 2): false and true, of sentences `ids` (R, L) about the pictures `places` (R,) of `embeds` (B, N, D)."""
+
+    # a picture's keys and values are computed once and handed to each of its sentences; the library only sees the right shape
+    shared: list[nn.Linear] = [
+        getattr(layer.crossattention.self, part)
+        for layer in matcher.text_encoder.encoder.layer
+        for part in ("key", "value")
+    ]
+    for product in shared:
+        product.forward = partial(_for_every_sentence, product, embeds, places)  # type: ignore[method-assign]
+    try:
+        seen = matcher.text_encoder(
+            input_ids=ids,
+            attention_mask=(ids != 0).long(),
+            encoder_hidden_states=embeds[:1].expand(len(ids), -1, -1),
+        ).last_hidden_state
+    finally:
+        for product in shared:
+            del product.forward
     return matcher.itm_head(seen[:, 0])
+
+
+def _for_every_sentence(
+    product: nn.Linear, embeds: torch.Tensor, places: torch.Tensor, _: torch.Tensor
+) -> torch.Tensor:
+    return nn.functional.linear(embeds, product.weight, product.bias)[places]
+
+
+def by_length(ids: torch.Tensor, parts: int) -> list[torch.Tensor]:
+    """Row numbers in parts of like length, so that little padding is computed."""
+    return list((ids != 0).sum(1).argsort().chunk(parts))
 
 
 def start_matcher(config: BlipConfig, captioner: BlipForConditionalGeneration) -> BlipForImageTextRetrieval:
@@ -157,15 +186,20 @@ def train(
             group["lr"] = learning_rate(step, steps, peak)
         seeds, places, ids, labels = batches.at(step)
         seen = torch.from_numpy(embeds[sorted(seeds)]).float()[np.argsort(np.argsort(seeds))]
-        logits = matcher_logits(matcher, seen[places], ids)
-        loss = nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        step_loss = step_right = 0.0
+        for rows in by_length(ids, 4):
+            longest = int((ids[rows] != 0).sum(1).max())
+            logits = matcher_logits(matcher, seen, places[rows], ids[rows, :longest])
+            loss = nn.functional.cross_entropy(logits, labels[rows], reduction="sum") / len(ids)
+            loss.backward()
+            step_loss += loss.item()
+            step_right += (logits.argmax(1) == labels[rows]).float().sum().item() / len(ids)
         nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         share = 0.02 if step > start else 1.0
-        mean_loss += share * (loss.item() - mean_loss)
-        mean_right += share * ((logits.argmax(1) == labels).float().mean().item() - mean_right)
+        mean_loss += share * (step_loss - mean_loss)
+        mean_right += share * (step_right - mean_right)
         done = step + 1
         if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
@@ -218,7 +252,7 @@ def report(matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scenes:
         if not pairs:
             continue
         ids = padded(tokenizer, [text for _, true, false in pairs for text in (true, false)])
-        match = matcher_logits(matcher, embeds.expand(len(ids), -1, -1), ids).softmax(-1)[:, 1].tolist()
+        match = matcher_logits(matcher, embeds, torch.zeros(len(ids), dtype=torch.long), ids).softmax(-1)[:, 1].tolist()
         for i, (slot, _, _) in enumerate(pairs):
             scores[slot][0].append(match[2 * i])
             scores[slot][1].append(match[2 * i + 1])

@@ -1,0 +1,217 @@
+"""Make a model's `calibration.json`: how its evidence turns into a probability, and what its pictures look like.
+
+    python -m benchmarks.calibrate --model demo --scenes 400                        # the demo models, on drawn scenes
+    python -m benchmarks.quality --calibrate PICTURES --annotations captions.json --model large     # a user's, on captioned pictures
+
+Drawn scenes: the pipeline's own statements against the truth. Captioned pictures: the statements of a picture's own captions are true, those of
+another picture's captions are false unless its own captions claim the same. The probabilities come from a logistic regression (Platt 1999)
+over `caption.verify.numbers`; the threshold is the lowest at which the statements above it are true as often as asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.coco import Captioned
+from caption import DescribeOptions, Describer, load_describer
+from caption.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
+from caption.claims import claims
+from caption.image import load_image
+from caption.registry import WEIGHTS_FILE
+from caption.text import split_phrases
+from caption.types import Evidence, Sentence
+from caption.verify import WHOLE, Judge, agreement, numbers, summary
+from scripts.demo_model.drawing import draw
+from scripts.demo_model.facts import holds, read
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
+
+PICTURE_SIDE = 384
+FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
+FALSE_AT_MOST = 0.02
+RIDGE = 1e-3
+KNOWN_SHARE = 0.999  # of pictures like those measured that count as known
+KNOWN_MARGIN = 1.15
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A statement's evidence and whether it is true."""
+
+    numbers: dict[str, float]
+    true: bool
+
+
+def is_true(text: str, scene: Scene) -> bool | None:
+    """Whether all a statement says can be read and holds; None where its truth doesn't count (an object hardly seen)."""
+    reading = read(text)
+    truths = [holds(fact, scene) for fact in reading.facts]
+    if reading.unread or False in truths or not truths:
+        return False
+    return None if None in truths else True
+
+
+def judged_statements(statements: Iterable[Sentence], scene: Scene) -> list[Judged]:
+    """The pipeline's statements about a scene against its truth."""
+    found = []
+    for one in statements:
+        truth = is_true(one.text, scene)
+        if truth is not None and one.evidence is not None:
+            found.append(Judged(numbers(one.text, one.evidence), truth))
+    return found
+
+
+def scene_summaries(describer: Describer, pictures: int, first: int = FIRST_SCENE) -> list[list[float]]:
+    """What the vision tower sees of held-out scenes, in short (`caption.verify.summary`)."""
+    return [
+        summary(describer.model.encode([draw(random_scene(HELD_OUT_SEEDS + number), PICTURE_SIDE)]))
+        for number in range(first, first + pictures)
+    ]
+
+
+def from_scenes(describer: Describer, scenes: int, first: int = FIRST_SCENE) -> list[Judged]:
+    """What the pipeline states about held-out scenes."""
+    found = []
+    for number in range(first, first + scenes):
+        scene = random_scene(HELD_OUT_SEEDS + number)
+        description = describer.describe(draw(scene, PICTURE_SIDE), DescribeOptions(strategy="grounded"))
+        found += judged_statements(description.statements, scene)
+        if (number - first + 1) % 20 == 0:
+            print(f"{number - first + 1} scenes, {len(found)} statements", flush=True)
+    return found
+
+
+def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -> list[Judged]:
+    """The statements of captioned pictures, each picture's own and as many of another's."""
+    rng = random.Random(seed)
+    statements = [
+        list(dict.fromkeys(phrase.lower() for caption in one.captions for phrase in split_phrases(caption)))
+        for one in captioned
+    ]
+    found = []
+    for number, one in enumerate(captioned):
+        own = statements[number]
+        claimed = [claims(caption.lower()) for caption in one.captions]
+        everything = frozenset().union(*claimed)
+        other = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)] if len(captioned) > 1 else []
+        foreign = [text for text in other if not claims(text) <= everything][: len(own)]
+        texts = own + foreign
+        if not texts:
+            continue
+        sight = judge.see([load_image(one.path)], [WHOLE])
+        odds = judge.match(sight, texts)
+        for i, followed in enumerate(judge.follow(sight, texts)):
+            agreed = agreement(followed.text, claimed)
+            evidence = Evidence(odds[i] if odds else None, None, followed.likelihood, followed.contrast, agreed)
+            found.append(Judged(numbers(followed.text, evidence), i < len(own)))
+    return found
+
+
+def fit(judged: Sequence[Judged]) -> tuple[dict[str, float], float]:
+    """Weights and intercept of the logistic regression, by Newton's method with a little ridge. Raises `ValueError` without both kinds."""
+    labels = torch.tensor([float(one.true) for one in judged], dtype=torch.float64)
+    if not 0 < labels.sum() < len(labels):
+        raise ValueError("true and false statements are both needed")
+    names = list(judged[0].numbers)
+    rows = torch.tensor([[one.numbers[name] for name in names] for one in judged], dtype=torch.float64)
+    mean, spread = rows.mean(0), rows.std(0)
+    varying = spread > 1e-9  # a witness that never spoke gets no weight
+    inputs = torch.cat([(rows - mean)[:, varying] / spread[varying], torch.ones(len(rows), 1, dtype=torch.float64)], 1)
+    weights = torch.zeros(inputs.shape[1], dtype=torch.float64)
+    for _ in range(50):
+        likely = torch.sigmoid(inputs @ weights)
+        gradient = inputs.T @ (likely - labels) / len(labels) + RIDGE * weights
+        curvature = (inputs.T * (likely * (1 - likely))) @ inputs / len(labels)
+        step = torch.linalg.solve(curvature + RIDGE * torch.eye(len(weights), dtype=torch.float64), gradient)
+        weights = weights - step
+        if step.abs().max() < 1e-9:
+            break
+    scaled = torch.zeros(len(names), dtype=torch.float64)
+    scaled[varying] = weights[:-1] / spread[varying]
+    intercept = weights[-1] - (scaled * mean).sum()
+    return dict(zip(names, scaled.tolist(), strict=True)), intercept.item()
+
+
+def threshold(probabilities: np.ndarray, true: np.ndarray, false_at_most: float = FALSE_AT_MOST) -> float:
+    """The lowest threshold, in hundredths, at which at most this share of the statements above is false; 0.99 where there is none."""
+    for hundredth in range(1, 100):
+        above = probabilities >= hundredth / 100
+        if above.any() and 1 - true[above].mean() <= false_at_most:
+            return hundredth / 100
+    return 0.99
+
+
+def known_pictures(summaries: Sequence[Sequence[float]]) -> Known:
+    """Mean and whitening directions of half of the pictures, and the limit that nearly all of the other half keep."""
+    seen = np.asarray(summaries)
+    half, rest = seen[::2], seen[1::2]
+    mean = half.mean(0)
+    spread, directions = np.linalg.eigh(np.cov(half.T))
+    kept = spread > spread.max() * 1e-4
+    whitening = (directions[:, kept] / np.sqrt(spread[kept])).T  # (K, D)
+    known = Known(_rounded(mean), tuple(map(_rounded, whitening)), 1.0)
+    distances = [known.distance(one) for one in rest]
+    return Known(known.mean, known.directions, KNOWN_MARGIN * float(np.quantile(distances, KNOWN_SHARE)))
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{value:.4g}") for value in values)
+
+
+def calibrate(
+    describer: Describer, judged: Sequence[Judged], summaries: Sequence[Sequence[float]] | None, measured: str
+) -> Calibration:
+    """A calibration from judged statements; with `summaries` it also knows which pictures are foreign."""
+    weights, intercept = fit(judged)
+    matcher = describer.judge.matcher
+    calibration = Calibration(
+        weights_sha256=sha256_of(describer.model.folder / WEIGHTS_FILE),
+        matcher_sha256=sha256_of(matcher.folder / WEIGHTS_FILE) if matcher else None,
+        weights={name: float(f"{weight:.5g}") for name, weight in weights.items()},
+        intercept=float(f"{intercept:.5g}"),
+        min_support=0.0,
+        known=known_pictures(summaries) if summaries else None,
+        measured=measured,
+    )
+    probabilities = np.array([calibration.probability(one.numbers) for one in judged])
+    true = np.array([one.true for one in judged])
+    least = threshold(probabilities, true)
+    kept = probabilities >= least
+    print(
+        f"{len(judged)} statements, {true.mean():.1%} true; from support {least:.2f} on {true[kept].mean():.1%} true, "
+        f"which keeps {true[kept].sum() / true.sum():.1%} of the true ones",
+        flush=True,
+    )
+    return Calibration(**{**vars(calibration), "min_support": least})
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Make the calibration of a model on drawn scenes.")
+    parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
+    parser.add_argument("--scenes", type=int, default=400, help="scenes to describe")
+    parser.add_argument("--pictures", type=int, default=2000, help="pictures to learn what is known from")
+    parser.add_argument("--first", type=int, default=FIRST_SCENE, help="number of the first held-out scene")
+    parser.add_argument("--output", type=Path, help=f"default: {CALIBRATION_FILE} beside the weights")
+    return parser
+
+
+def main() -> None:
+    args = build_parser().parse_args()
+    describer = load_describer(args.model, device="cpu", precision="float32")
+    describer.judge = Judge(describer.model, describer.judge.matcher)  # what an older calibration said plays no part
+    judged = from_scenes(describer, args.scenes, args.first)
+    summaries = scene_summaries(describer, args.pictures, args.first)
+    measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} statements; {args.pictures} pictures"
+    file = args.output or describer.model.folder / CALIBRATION_FILE
+    file.write_text(calibrate(describer, judged, summaries, measured).to_json() + "\n", encoding="utf-8")
+    print(f"wrote {file}")
+
+
+if __name__ == "__main__":
+    main()

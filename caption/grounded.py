@@ -1,0 +1,406 @@
+"""The strategy "grounded": many short captions of the picture and its parts, each statement checked, the supported ones merged.
+
+Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were found. Whatever the captioner proposes is
+split into statements that can stand alone; `caption.verify` says how well the picture supports each, `caption.compose` makes one text of
+those that are supported well enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from caption import prompts
+from caption.claims import Claim, claims, reading
+from caption.cleanup import clean_caption
+from caption.compose import paragraph
+from caption.draft import Draft, Stage, Stop, timed, write
+from caption.image import crop
+from caption.options import DescribeOptions
+from caption.readable import readability
+from caption.text import ADJECTIVES, bare, caption_stats, singular, split_phrases, words
+from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence
+from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement
+from caption.wording import located
+
+if TYPE_CHECKING:
+    from caption.decoding import DecodedSequence
+
+PLACES = ("left", "middle", "right")
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """A statement somebody should check: bare text in lower case, where it was seen, and which candidate it came from."""
+
+    text: str
+    look: int
+    candidate: int
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A statement with its evidence; `candidate` as in `_Proposal`."""
+
+    text: str
+    region: Box | None
+    candidate: int
+    evidence: Evidence
+    words: tuple[WordEvidence, ...]
+
+
+class _Inquiry:
+    """All that was proposed and checked about one picture, within one call."""
+
+    def __init__(
+        self, judge: Judge, options: DescribeOptions, settings: prompts.GroundedSettings, draft: Draft, stop: Stop
+    ) -> None:
+        self.judge, self.options, self.settings, self.draft, self.stop = judge, options, settings, draft, stop
+        self.candidates: list[Candidate] = []
+        self.independent: list[frozenset[Claim]] = []  # what each caption claims that no question led to
+        self.checked: dict[str, _Checked] = {}
+        self.min_support = judge.min_support if options.min_support is None else options.min_support
+
+    # ------------------------------------------------------------------------------------------------ proposing
+
+    def propose(
+        self, stage: Stage, written: Iterable[tuple[str, int, DecodedSequence]], sight: Sight, *, starting: str = ""
+    ) -> list[_Proposal]:
+        """Statements from (prompt, look, sequence) triples; every sequence becomes a candidate.
+
+        `starting` is what a question began the sentence with: it belongs to the statement, and nothing after the first phrase does.
+        """
+        proposals = []
+        for prompt, look, one in written:
+            text = clean_caption(
+                f"{starting} {self.judge.model.text(one.token_ids)}".strip(), "" if starting else prompt
+            )
+            box = sight.boxes[look]
+            region = None if box == WHOLE else box
+            number = len(self.candidates)
+            self.candidates.append(
+                Candidate(text, prompt, stage.name, stage.round, False, "unsupported", one.avg_logprob, region)
+            )
+            if not text:
+                continue
+            if not starting:
+                self.independent.append(claims(text.lower()))
+            phrases = [phrase[:1].lower() + phrase[1:] for phrase in split_phrases(text, surroundings=True)]
+            proposals += [_Proposal(phrase, look, number) for phrase in (phrases[:1] if starting else phrases)]
+        return proposals
+
+    # ------------------------------------------------------------------------------------------------ checking
+
+    def check(self, whole: Sight, proposals: Sequence[_Proposal], regions: Sight | None = None) -> None:
+        """Weigh what is new among proposals about `regions`, or about the whole picture where there are none."""
+        if regions is None:
+            new = self._new(proposals, lambda one: one.text)
+            self._weigh(whole, new)
+            self._weigh(whole, self._simpler(new))
+        else:
+            self._weigh_regions(whole, regions, proposals)
+
+    def _new(self, proposals: Iterable[_Proposal], key: Callable[[_Proposal], str]) -> list[_Proposal]:
+        found = {key(one): one for one in reversed(list(proposals)) if key(one) not in self.checked}
+        return list(reversed(found.values()))
+
+    def _weigh(self, whole: Sight, proposals: Sequence[_Proposal]) -> None:
+        texts = [one.text for one in proposals]
+        if not texts:
+            return
+        odds = self.judge.match(whole, texts, None, self.stop)
+        followed = self.judge.follow(whole, texts, None, self.stop)
+        for i, (one, seen) in enumerate(zip(proposals, followed, strict=True)):
+            evidence = Evidence(odds[i] if odds else None, None, seen.likelihood, seen.contrast, 0.0)
+            self.checked[one.text] = _Checked(one.text, None, one.candidate, evidence, seen.words())
+
+    def _weigh_regions(self, whole: Sight, regions: Sight, proposals: Sequence[_Proposal]) -> None:
+        """A statement from a region is checked there, and on the whole picture as it is and with its place in words.
+
+        What says where something lies in the region would be false of the picture; what is large there may be small here.
+        """
+        proposals = self._new(
+            (
+                dataclasses.replace(one, text=text)
+                for one in proposals
+                if reading(one.text).things and not any(claim.slot == "place" for claim in claims(one.text))
+                for text in (one.text, *without_an_adjective(one.text))
+            ),
+            lambda one: f"{one.look} {one.text}",
+        )
+        if not proposals:
+            return
+        texts, looks = [one.text for one in proposals], [one.look for one in proposals]
+        here = self.judge.match(regions, texts, looks, self.stop)
+        there = self.judge.match(whole, texts, None, self.stop)
+        followed = self.judge.follow(regions, texts, looks, self.stop)
+        places = [self._place(seen.where(reading(seen.text).things[0])) for seen in followed]
+        placed = [located(text, place) for text, place in zip(texts, places, strict=True)]
+        odds: list[float] | None = None
+        if there is not None:  # the matcher knows better where a thing is than the decoder's attention
+            ways = [located(text, place) for text in texts for place in PLACES]
+            found = self.judge.match(whole, ways, None, self.stop) or []
+            best = [
+                max(range(i, i + len(PLACES)), key=lambda way: found[way]) for i in range(0, len(ways), len(PLACES))
+            ]
+            placed, odds = [ways[way] for way in best], [found[way] for way in best]
+        for i, (one, seen) in enumerate(zip(proposals, followed, strict=True)):
+            for text, match in ((one.text, there[i] if there else None), (placed[i], odds[i] if odds else None)):
+                evidence = Evidence(match, here[i] if here else None, seen.likelihood, seen.contrast, 0.0)
+                known = self.checked.get(text)
+                if known is None or self.judge.support(text, known.evidence) < self.judge.support(text, evidence):
+                    region = regions.boxes[one.look]
+                    self.checked[text] = _Checked(text, region, one.candidate, evidence, seen.words())
+
+    @staticmethod
+    def _place(centre: tuple[float, float] | None) -> str | None:
+        if centre is None:
+            return None
+        return "left" if centre[0] < 0.4 else "right" if centre[0] > 0.6 else "middle"
+
+    def _simpler(self, proposals: Sequence[_Proposal]) -> list[_Proposal]:
+        """What is left of unsupported statements when one adjective is cut, if the sentence stays whole."""
+        if not self.settings.check:
+            return []
+        supports = self.supports()
+        less = [
+            _Proposal(text, one.look, one.candidate)
+            for one in proposals
+            if supports[one.text] < self.min_support
+            for text in without_an_adjective(one.text)
+        ]
+        return self._new(less, lambda one: one.text)
+
+    # ------------------------------------------------------------------------------------------------ the text so far
+
+    def evidence(self) -> dict[str, Evidence]:
+        """Every checked statement's evidence, with the agreement of all that was proposed so far."""
+        return {
+            text: dataclasses.replace(one.evidence, agreement=agreement(text, self.independent))
+            for text, one in self.checked.items()
+        }
+
+    def supports(self) -> dict[str, float]:
+        return {text: self.judge.support(text, evidence) for text, evidence in self.evidence().items()}
+
+    def statements(self) -> list[Sentence]:
+        evidence = self.evidence()
+        return [
+            Sentence(
+                text, self.candidates[one.candidate].prompt, self.candidates[one.candidate].round, one.region,
+                self.judge.support(text, evidence[text]), one.words, evidence[text],
+            )
+            for text, one in self.checked.items()
+        ]  # fmt: skip
+
+    def compose(self) -> None:
+        """Write the text of what is supported so far into the draft."""
+        draft = self.draft
+        draft.statements = self.statements()
+        draft.min_support = self.min_support if self.settings.check else 0.0
+        draft.calibrated = self.judge.calibration is not None
+        draft.sentences = list(supported_text(draft.statements, draft.min_support, calibrated=draft.calibrated))
+        draft.text = " ".join(sentence.text for sentence in draft.sentences)
+        if not self.judge.can_refuse and len(words(draft.text)) < len(words(self.candidates[0].text)):
+            # nobody can say that the plain caption is wrong: never tell less than it does
+            plain = self.candidates[0]
+            draft.sentences = [Sentence(plain.text, plain.prompt, plain.round)]
+            draft.text = plain.text
+
+    def finish(self) -> None:
+        """Tell of every candidate whether the text has something of it."""
+        used = {(one.prompt, one.round, one.region) for one in self.draft.sentences}
+        taken = {claim for sentence in self.draft.sentences for claim in claims(sentence.text.lower())}
+        supports = self.supports()
+        believed = {
+            one.candidate for text, one in self.checked.items() if supports[text] >= (self.draft.min_support or 0.0)
+        }
+        for i, one in enumerate(self.candidates):
+            kept = (
+                (one.prompt, one.round, one.region) in used and bool(claims(one.text.lower()) & taken) and i in believed
+            )
+            reason = "supported" if kept else "repeated" if i in believed else "unsupported"
+            self.draft.candidates.append(dataclasses.replace(one, kept=kept, reason=reason))
+
+
+def supported_text(statements: Sequence[Sentence], min_support: float, *, calibrated: bool) -> tuple[Sentence, ...]:
+    """The sentences of the text that statements with enough support make.
+
+    Uncalibrated support is a weak judge: what was seen in the whole picture is never dropped for contradicting other statements, and what was
+    only seen in a region must be likelier there than before a blank picture.
+    """
+    believed = [
+        one
+        for one in statements
+        if (one.support or 0.0)
+        >= (min_support if calibrated or one.region is None else max(min_support, prompts.MIN_MATCH))
+    ]
+    return paragraph(believed, settle=calibrated)
+
+
+def with_min_support(description: Description, min_support: float) -> Description:
+    """The description with another threshold: text, sentences and statistics anew from what was checked, without the model.
+
+    `min_support`: 0 to 1. What wasn't checked (another strategy, a refusal) comes back as it is.
+    """
+    if not description.statements or description.refusal:
+        return description
+    sentences = supported_text(description.statements, min_support, calibrated=description.calibrated)
+    text = " ".join(sentence.text for sentence in sentences)
+    return dataclasses.replace(
+        description, text=text, sentences=sentences, stats=caption_stats(text), min_support=min_support
+    )
+
+
+def without_an_adjective(text: str) -> list[str]:
+    """The text without each one of its adjectives that stand before another word: "a large red ball" → "a red ball", "a large ball"."""
+    parts = text.split()
+    found = []
+    for i, word in enumerate(parts[:-1]):
+        if bare(word) in ADJECTIVES and word == bare(word) and i and bare(parts[i - 1]) not in ("is", "are"):
+            rest = parts[:i] + parts[i + 1 :]
+            if rest[i - 1] in ("a", "an"):
+                rest[i - 1] = "an" if rest[i][:1] in "aeiou" else "a"
+            found.append(" ".join(rest))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- the rounds
+
+
+def grounded(
+    judge: Judge,
+    picture: Image.Image,
+    options: DescribeOptions,
+    settings: prompts.GroundedSettings,
+    rounds: int,
+    draft: Draft,
+    stop: Stop,
+) -> Generator[Progress, None, None]:
+    """Describe by checked statements, or refuse a picture that can't be read."""
+    readable = readability(picture)
+    draft.readability = readable.score
+    if readable.reason:
+        draft.refusal = readable.reason
+        return
+    with timed(draft, "encoding"):
+        whole = judge.see([picture], [WHOLE], stop)
+        known = judge.familiarity(whole)
+    if known is not None and known < FAMILIAR:
+        draft.refusal, draft.readability = "foreign", min(readable.score, known)
+        return
+    inquiry = _Inquiry(judge, options, settings, draft, stop)
+    share = 0.9 / rounds
+    yield from _look(inquiry, whole, _stages("prompts", 1, rounds, 0.1, share))
+    if rounds > 1 and settings.regions:
+        yield from _look_closer(inquiry, picture, whole, _stages("regions", 2, rounds, 0.1 + share, share))
+    if rounds > 2:
+        yield from _ask(inquiry, whole, _stages("questions", 3, rounds, 0.1 + 2 * share, share))
+    inquiry.finish()
+    if not draft.text:
+        draft.refusal = "unsupported"
+
+
+def _stages(name: str, number: int, rounds: int, start: float, share: float) -> tuple[Stage, Stage]:
+    """A round's two stages on the progress bar: proposing and checking."""
+    middle = start + 0.75 * share
+    return Stage(name, number, rounds, start, middle), Stage("checking", number, rounds, middle, start + share)
+
+
+def _look(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Generator[Progress, None, None]:
+    """Round 1: captions of the whole picture, by beams and by samples."""
+    proposing, checking = stages
+    draft, model = inquiry.draft, inquiry.judge.model
+    proposals = []
+    with timed(draft, "prompts"):
+        modes = (("plain", ("",)), ("beams", prompts.GROUNDED_PROMPTS), ("samples", prompts.GROUNDED_PROMPTS))
+        for number, (preset, asked) in enumerate(modes):
+            stage = proposing.part(number, len(modes))
+            written = yield from write(
+                model, whole.captioner, asked, preset, inquiry.options, stage, draft, inquiry.stop
+            )
+            proposals += inquiry.propose(proposing, _told(asked, [0] * len(asked), written), whole)
+    yield checking.at(0, 0, draft.text)
+    with timed(draft, "checking"):
+        inquiry.check(whole, proposals)
+        inquiry.compose()
+    yield checking.at(1, 1, draft.text)
+
+
+def _look_closer(
+    inquiry: _Inquiry, picture: Image.Image, whole: Sight, stages: tuple[Stage, Stage]
+) -> Generator[Progress, None, None]:
+    """Round 2: captions of the picture's regions, which see what is small."""
+    proposing, checking = stages
+    draft, model = inquiry.draft, inquiry.judge.model
+    yield proposing.at(0, 0, draft.text)
+    with timed(draft, "regions"):
+        regions = inquiry.judge.see([crop(picture, box) for box in prompts.REGIONS], prompts.REGIONS, inquiry.stop)
+        asked = [prompt for prompt in prompts.REGION_PROMPTS for _ in prompts.REGIONS]
+        looks = [look for _ in prompts.REGION_PROMPTS for look in range(len(prompts.REGIONS))]
+        written = yield from write(
+            model, regions.captioner, asked, "regions", inquiry.options, proposing, draft, inquiry.stop, looks=looks
+        )
+        proposals = inquiry.propose(proposing, _told(asked, looks, written), regions)
+    yield checking.at(0, 0, draft.text)
+    with timed(draft, "checking"):
+        inquiry.check(whole, proposals, regions)
+        inquiry.compose()
+    yield checking.at(1, 1, draft.text)
+
+
+def _ask(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Generator[Progress, None, None]:
+    """Round 3: what else there is, and what each thing is like, where it is and what it is next to."""
+    proposing, checking = stages
+    draft, model = inquiry.draft, inquiry.judge.model
+    questions = questions_about(draft.sentences, leading=inquiry.judge.can_refuse)
+    if not questions:
+        return
+    yield proposing.at(0, 0, draft.text)
+    with timed(draft, "questions"):
+        asked = [f"{said} {start}" for said, start in questions]
+        written = yield from write(
+            model, whole.captioner, asked, "questions", inquiry.options, proposing, draft, inquiry.stop
+        )
+        proposals = []
+        for (_, start), prompt, sequences in zip(questions, asked, written, strict=True):
+            proposals += inquiry.propose(proposing, _told([prompt], [0], [sequences]), whole, starting=start)
+    yield checking.at(0, 0, draft.text)
+    with timed(draft, "checking"):
+        inquiry.check(whole, proposals)
+        inquiry.compose()
+    yield checking.at(1, 1, draft.text)
+
+
+def _told(
+    asked: Sequence[str], looks: Sequence[int], written: Sequence[Sequence[DecodedSequence]]
+) -> list[tuple[str, int, DecodedSequence]]:
+    return [
+        (prompt, look, one) for prompt, look, sequences in zip(asked, looks, written, strict=True) for one in sequences
+    ]
+
+
+def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tuple[str, str]]:
+    """(what was said, how the answer begins) for every thing the text names, in its order, and for what else there is.
+
+    A question follows what was said of the thing, as in the captions the model learnt from.
+    """
+    if not sentences:
+        return []
+    kinds = prompts.OPEN_QUESTIONS + (prompts.LEADING_QUESTIONS if leading else ())
+    introduced: dict[str, str] = {}
+    for sentence in sentences:
+        said = sentence.text[:1].lower() + sentence.text[1:]
+        for thing in reading(said).things:
+            introduced.setdefault(thing, said)
+    found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(introduced.values()))[:2]]
+    for thing, said in list(introduced.items())[: prompts.MAX_QUESTIONED_THINGS]:
+        plural = thing not in map(bare, said.split()) and thing in (singular(bare(word)) for word in said.split())
+        name = next(bare(word) for word in said.split() if singular(bare(word)) == thing)
+        for kind in kinds:
+            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if plural else kind}"))
+    return found

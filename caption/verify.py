@@ -1,0 +1,209 @@
+"""How well a picture supports a statement and each of its words.
+
+Three witnesses, put together by the model's calibration:
+
+- the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt) reads the whole statement beside the picture;
+- the captioner's likelihood: its least probable content word, and how much likelier the picture makes it than a blank picture does
+  (the contrast of M3ID, Favero et al. 2024), from one teacher-forced pass that also shows where the decoder looked;
+- agreement: in how many of the captions that were proposed independently the same is claimed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from caption.calibration import Calibration, logistic
+from caption.claims import Claim, claims
+from caption.prompts import MIN_MATCH
+from caption.text import content_words, singular
+from caption.types import Box, Evidence, WordEvidence
+
+if TYPE_CHECKING:
+    from caption.model import BlipModel, ImageFeatures, MatchingModel, WordScore
+
+FAMILIAR = 0.5  # see `Judge.familiarity`: a picture at the limit of what is known
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+HEAT_ROWS = 12  # a heat map has at most so many rows and columns
+Stop = Callable[[], bool] | None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What captioner and matcher saw of some looks at a picture."""
+
+    boxes: tuple[Box, ...]
+    captioner: ImageFeatures
+    matcher: ImageFeatures | None  # None where no matcher looked
+
+
+def numbers(text: str, evidence: Evidence) -> dict[str, float]:
+    """What a calibration weighs of a statement: its evidence, bounded so that one witness alone can't run away, what nobody said being 0; and
+    which kinds of claims it makes, for a model may know what things are and not where they are."""
+    slots = {claim.slot for claim in claims(text)}
+    return {
+        "says_place": float("place" in slots),
+        "says_relation": float("relation" in slots),
+        "says_attribute": float("attribute" in slots),
+        "match": _within(evidence.match or 0.0, 12.0),
+        "match_region": _within(evidence.match_region or 0.0, 12.0),
+        "from_region": float(evidence.match_region is not None),
+        "likelihood": _within(evidence.likelihood, 12.0),
+        "contrast": _within(evidence.contrast, 12.0),
+        "agreement": evidence.agreement,
+    }
+
+
+def _within(value: float, most: float) -> float:
+    return max(-most, min(most, value))
+
+
+class Judge:
+    """A captioner and what can check it. Holds no state of any request."""
+
+    def __init__(
+        self, model: BlipModel, matcher: MatchingModel | None = None, calibration: Calibration | None = None
+    ) -> None:
+        self.model, self.matcher, self.calibration = model, matcher, calibration
+        self.one_tower = matcher is not None and matcher.vision.same_as(model.vision)
+
+    @functools.cached_property
+    def _nothing(self) -> ImageFeatures:
+        """What the captioner sees in a blank picture."""
+        return self.model.encode([Image.new("RGB", (64, 64), (128, 128, 128))])
+
+    @property
+    def can_refuse(self) -> bool:
+        """Whether a low support means that a statement is false; without matcher and calibration it means little."""
+        return self.matcher is not None or self.calibration is not None
+
+    @property
+    def min_support(self) -> float:
+        """What a statement needs to be believed."""
+        return self.calibration.min_support if self.calibration else MIN_MATCH if self.matcher else 0.0
+
+    def familiarity(self, sight: Sight) -> float | None:
+        """How much the first look is like the pictures the model was made for, 0 to 1; under `FAMILIAR` it is foreign. None where unknown."""
+        if self.calibration is None or self.calibration.known is None:
+            return None
+        known = self.calibration.known
+        return known.limit / (known.limit + known.distance(summary(sight.captioner)))
+
+    def see(self, pictures: Sequence[Image.Image], boxes: Sequence[Box], stop: Stop = None) -> Sight:
+        """Look at pictures that show these parts of one. A matcher with a vision tower of its own looks at the whole picture only."""
+        features = self.model.encode(pictures, stop)
+        seen: ImageFeatures | None = features if self.one_tower else None
+        if self.matcher and not self.one_tower and tuple(boxes) == (WHOLE,):
+            seen = self.matcher.encode(pictures, stop)
+        return Sight(tuple(boxes), features, seen)
+
+    def match(
+        self, sight: Sight, texts: Sequence[str], looks: Sequence[int] | None = None, stop: Stop = None
+    ) -> list[float] | None:
+        """The matcher's log-odds that each text fits its look (default: the first), None where it didn't look."""
+        if self.matcher is None or sight.matcher is None:
+            return None
+        return self.matcher.match(sight.matcher, texts, looks, stop)
+
+    def follow(
+        self, sight: Sight, texts: Sequence[str], looks: Sequence[int] | None = None, stop: Stop = None
+    ) -> list[Followed]:
+        """What the captioner thinks of every word of each text, at its look and before a blank picture."""
+        owners = list(looks) if looks is not None else [0] * len(texts)
+        seeing = self.model.follow(sight.captioner, texts, owners, stop)
+        blind = self.model.follow(self._nothing, texts, None, stop)
+        return [
+            Followed(text, sight.boxes[owner], there, without)
+            for text, owner, there, without in zip(texts, owners, seeing, blind, strict=True)
+        ]
+
+    def support(self, text: str, evidence: Evidence) -> float:
+        """Of a statement, 0 to 1: a probability where there is a calibration, else a score without a scale."""
+        if self.calibration:
+            return self.calibration.probability(numbers(text, evidence))
+        if evidence.match is not None:
+            return logistic(evidence.match)
+        return logistic(evidence.contrast)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A text, where it was looked for, and its words' scores there and before a blank picture."""
+
+    text: str
+    box: Box
+    seeing: tuple[WordScore, ...]
+    blind: tuple[WordScore, ...]
+
+    def pairs(self) -> list[tuple[WordScore, WordScore]]:
+        """The content words with both scores; all words where there is no content word."""
+        meant = set(content_words(self.text))
+        both = list(zip(self.seeing, self.blind, strict=True))
+        return [pair for pair in both if singular(pair[0].word.casefold()) in meant] or both
+
+    @property
+    def likelihood(self) -> float:
+        return min((seen.logprob for seen, _ in self.pairs()), default=0.0)
+
+    @property
+    def contrast(self) -> float:
+        return min((seen.logprob - blind.logprob for seen, blind in self.pairs()), default=0.0)
+
+    def words(self) -> tuple[WordEvidence, ...]:
+        """Each content word's evidence, its heat map laid on the whole picture."""
+        return tuple(
+            WordEvidence(seen.word, logistic(seen.logprob - blind.logprob), heat_map(seen.seen, self.box))
+            for seen, blind in self.pairs()
+        )
+
+    def where(self, thing: str) -> tuple[float, float] | None:
+        """The centre (x, y) of where the decoder looked when it wrote `thing`, in shares of the whole picture."""
+        for word in self.seeing:
+            if singular(word.word.casefold()) == thing:
+                return _centre(word.seen, self.box)
+        return None
+
+
+def summary(features: ImageFeatures) -> list[float]:
+    """What the vision tower saw of the first picture, in D numbers: the mean of its patches."""
+    return features.image_embeds[0, 1:].float().mean(0).tolist()
+
+
+def _centre(seen: np.ndarray, box: Box) -> tuple[float, float]:
+    """The centre of the brightest parts of a map of what was looked at in a box."""
+    bright = np.where(seen >= np.quantile(seen, 0.9), seen - seen.min(), 0.0)
+    total = bright.sum() or 1.0
+    rows, columns = seen.shape
+    y = float((bright.sum(1) * (np.arange(rows) + 0.5)).sum() / total / rows)
+    x = float((bright.sum(0) * (np.arange(columns) + 0.5)).sum() / total / columns)
+    return box[0] + x * (box[2] - box[0]), box[1] + y * (box[3] - box[1])
+
+
+def heat_map(seen: np.ndarray, box: Box) -> tuple[tuple[int, ...], ...]:
+    """A map (G, G) of what was looked at inside a box → whole numbers 0 to 255 over the whole picture, at most `HEAT_ROWS` square."""
+    side = min(seen.shape[0], HEAT_ROWS)
+    small = np.asarray(Image.fromarray(seen.astype(np.float32)).resize((side, side), Image.Resampling.BOX))
+    low, high = float(small.min()), float(small.max())
+    bright = (small - low) / (high - low) if high > low else np.zeros_like(small)
+    if box != WHOLE:  # each cell of the whole picture shows the cell of the region it lies in
+        centres = (np.arange(side) + 0.5) / side
+        column = np.floor((centres - box[0]) / (box[2] - box[0]) * side).astype(int)
+        row = np.floor((centres - box[1]) / (box[3] - box[1]) * side).astype(int)
+        inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
+        bright = np.where(inside, bright[row.clip(0, side - 1)][:, column.clip(0, side - 1)], 0.0)
+    return tuple(tuple(int(value) for value in line) for line in np.rint(bright * 255))
+
+
+def agreement(text: str, proposed: Iterable[frozenset[Claim]]) -> float:
+    """The mean share of a text's claims that each of the proposed captions makes too, 0 to 1."""
+    meant = claims(text)
+    if not meant:
+        return 0.0
+    shares = [len(meant & others) / len(meant) for others in proposed]
+    return math.fsum(shares) / len(shares) if shares else 0.0

@@ -1,0 +1,206 @@
+"""grounded: what is proposed, checked, asked and refused. Tiny random models for the machinery, the demo models for the meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from PIL import Image
+
+from caption import DescribeOptions, prompts
+from caption.draft import REASONS
+from caption.errors import Cancelled
+from caption.grounded import questions_about, with_min_support, without_an_adjective
+from caption.text import content_words, words
+from caption.types import Description, Progress, Sentence
+from scripts.demo_model.drawing import draw
+from scripts.demo_model.evaluate import judge
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
+
+PICTURE = draw(random_scene(HELD_OUT_SEEDS + 3), 384)
+GROUNDED = DescribeOptions(strategy="grounded")
+
+
+@pytest.fixture(scope="module")
+def tiny_high(tiny_describer) -> Description:
+    return tiny_describer.describe(PICTURE, GROUNDED)
+
+
+class TestRounds:
+    def test_rounds_decide_how_many_looks(self, tiny_describer, tiny_high: Description) -> None:
+        low = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="low"))
+        medium = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="medium"))
+        assert {one.stage for one in low.candidates} == {"prompts"}
+        assert {one.stage for one in medium.candidates} == {"prompts", "regions"}
+        assert {one.stage for one in tiny_high.candidates} >= {"prompts", "regions"}
+        regions = {one.region for one in medium.candidates if one.stage == "regions"}
+        assert regions == set(prompts.REGIONS)
+        once = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, multi_round=False))
+        assert {one.stage for one in once.candidates} == {"prompts"}
+
+    def test_times_and_reasons_are_told(self, tiny_high: Description) -> None:
+        assert tiny_high.times.checking > 0
+        assert tiny_high.times.regions > 0
+        assert {one.reason for one in tiny_high.candidates} <= set(REASONS)
+        assert all(one.kept == (one.reason == "supported") for one in tiny_high.candidates)
+
+    def test_the_same_seed_gives_the_same_text(self, tiny_describer, tiny_high: Description) -> None:
+        again = tiny_describer.describe(PICTURE, GROUNDED)
+        assert (again.text, again.statements) == (tiny_high.text, tiny_high.statements)
+        other = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, seed=5))
+        assert [one.text for one in other.candidates] != [one.text for one in tiny_high.candidates]
+
+    def test_every_statement_has_its_evidence(self, tiny_high: Description) -> None:
+        assert tiny_high.statements
+        for one in tiny_high.statements:
+            assert one.support is not None
+            assert 0 <= one.support <= 1
+            assert one.evidence is not None
+            assert one.evidence.match is None
+            assert one.words
+            assert all(len(word.heat) == len(word.heat[0]) == 4 for word in one.words)
+
+    def test_progress_never_falls_and_names_the_stages(self, tiny_describer) -> None:
+        *steps, last = tiny_describer.stream(PICTURE, GROUNDED)
+        assert isinstance(last, Description)
+        assert all(isinstance(step, Progress) for step in steps)
+        assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
+        assert {step.stage for step in steps} <= {"encoding", "prompts", "regions", "questions", "checking"}
+
+    def test_stop_is_asked_while_checking_too(self, tiny_describer, monkeypatch) -> None:
+        seen: list[str] = []
+        follow = type(tiny_describer.model).follow
+
+        def watched(self, features, texts, image_index=None, stop=None):
+            seen.append("follow")
+            return follow(self, features, texts, image_index, stop)
+
+        monkeypatch.setattr(type(tiny_describer.model), "follow", watched)
+        with pytest.raises(Cancelled):
+            for _ in tiny_describer.stream(PICTURE, GROUNDED, stop=lambda: bool(seen)):
+                pass
+        assert seen == ["follow"]
+
+    def test_switches_for_benchmarks(self, tiny_describer) -> None:
+        try:
+            tiny_describer.grounded = prompts.GroundedSettings(check=False, regions=False)
+            description = tiny_describer.describe(PICTURE, GROUNDED)
+        finally:
+            tiny_describer.grounded = prompts.GroundedSettings()
+        assert "regions" not in {one.stage for one in description.candidates}
+        assert description.min_support == 0.0
+
+
+class TestUncalibrated:
+    def test_it_says_so(self, tiny_high: Description) -> None:
+        assert not tiny_high.calibrated
+        assert tiny_high.min_support == 0.0
+
+    def test_never_fewer_words_than_plain(self, tiny_describer) -> None:
+        for number in range(6):
+            picture = draw(random_scene(HELD_OUT_SEEDS + number), 200)
+            plain = tiny_describer.describe(picture, DescribeOptions(strategy="plain"))
+            high = tiny_describer.describe(picture, GROUNDED)
+            assert len(words(high.text)) >= len(words(plain.text))
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("picture", "reason"),
+        [
+            (Image.new("RGB", (300, 200), (240, 240, 240)), "blank"),
+            (Image.fromarray(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)), "noise"),
+        ],
+        ids=["blank", "noise"],
+    )
+    def test_unreadable_pictures_never_reach_the_model(self, tiny_describer, monkeypatch, picture, reason) -> None:
+        monkeypatch.setattr(type(tiny_describer.model), "encode", lambda *_: pytest.fail("nothing is to be encoded"))
+        description = tiny_describer.describe(picture, GROUNDED)
+        assert description.refusal == reason
+        assert description.text == ""
+        assert description.stats.words == 0
+        assert description.readability is not None
+        assert description.readability < 0.5
+        assert with_min_support(description, 0.0) is description
+
+    def test_other_strategies_describe_what_they_are_asked_to(self, tiny_describer) -> None:
+        blank = Image.new("RGB", (300, 200), (240, 240, 240))
+        assert tiny_describer.describe(blank, DescribeOptions(strategy="plain")).refusal is None
+
+
+class TestWithMinSupport:
+    def test_the_text_again_without_the_model(self, tiny_high: Description) -> None:
+        assert tiny_high.min_support is not None
+        again = with_min_support(tiny_high, tiny_high.min_support)
+        assert again.text == tiny_high.text or tiny_high.text == tiny_high.candidates[0].text
+
+    def test_higher_keeps_fewer(self, demo_describer) -> None:
+        description = demo_describer.describe(PICTURE, GROUNDED)
+        before: set[str] | None = None
+        for least in (0.0, 0.3, 0.6, 0.9, 0.99, 1.0):
+            filtered = with_min_support(description, least)
+            assert filtered.min_support == least
+            assert all((one.support or 0) >= least for one in filtered.sentences)
+            assert filtered.stats.words == len(words(filtered.text))
+            assert all((one.support or 0) < least for one in filtered.dropped)
+            said = {claim for one in filtered.statements if (one.support or 0) >= least for claim in one.text.split()}
+            assert before is None or said <= before
+            before = said
+
+    def test_plain_descriptions_stay(self, tiny_describer) -> None:
+        plain = tiny_describer.describe(PICTURE, DescribeOptions(strategy="plain"))
+        assert with_min_support(plain, 0.9) is plain
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("text", "less"),
+        [
+            ("a large red ball", ["a red ball", "a large ball"]),
+            ("an orange cat on a red box", ["a cat on a red box", "an orange cat on a box"]),
+            ("the ball is red", []),
+            ("two dogs on a beach", []),
+            ("a red umbrella", ["an umbrella"]),
+            ("", []),
+        ],
+    )
+    def test_without_an_adjective(self, text: str, less: list[str]) -> None:
+        assert without_an_adjective(text) == less
+
+    def test_questions_follow_what_was_said_of_the_thing(self) -> None:
+        said = [Sentence("A red ball in a field.", "", 1), Sentence("There are two dogs.", "", 1)]
+        asked = questions_about(said, leading=False)
+        assert ("a red ball in a field.", "the ball is") in asked
+        assert ("there are two dogs.", "the dogs are") in asked
+        assert ("a red ball in a field.", prompts.MORE_THINGS) in asked
+        assert len(questions_about(said, leading=True)) > len(asked)
+        assert questions_about([], leading=True) == []
+
+
+class TestDemo:
+    def test_drawn_scenes_are_described_in_detail_and_truly(self, demo_describer) -> None:
+        """Ten held-out scenes: more is stated than in a plain caption, and little of it is false."""
+        outcomes, plain = [], []
+        for number in range(10):
+            scene = random_scene(HELD_OUT_SEEDS + number)
+            picture = draw(scene, 384)
+            description = demo_describer.describe(picture, GROUNDED)
+            assert description.refusal is None
+            assert description.calibrated
+            kept = {word for one in description.candidates if one.kept for word in content_words(one.text)}
+            told = set(content_words(description.text)) - {"left", "right", "middle"}
+            assert told <= kept
+            outcomes.append(judge(description.text, scene))
+            plain.append(judge(demo_describer.describe(picture, DescribeOptions(strategy="plain")).text, scene))
+        stated, false = (sum(getattr(one, name) for one in outcomes) for name in ("stated", "false"))
+        assert stated > 2 * sum(one.stated for one in plain)
+        assert false / stated < 0.1
+        assert sum(one.background for one in outcomes) >= 9
+
+    def test_photographs_are_foreign_to_it(self, demo_describer) -> None:
+        for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+            description = demo_describer.describe(EXAMPLES / name, GROUNDED)
+            assert description.refusal == "foreign"
+            assert description.text == ""
