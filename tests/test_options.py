@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from caption import prompts
 from caption.errors import HTTP_STATUS, CaptionError, OptionsError
 from caption.options import DETAILS, STRATEGIES, DecodingOptions, DescribeOptions
-from caption.types import CaptionStats, Description, Sentence, StageTimes
+from caption.types import CaptionStats, Description, Sentence, StageTimes, WordEvidence
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,9 @@ def test_wild_values_are_accepted_or_refused_cleanly(values: dict) -> None:
 def test_tables_fit_each_other() -> None:
     assert set(prompts.ROUNDS) == set(DETAILS)
     assert prompts.ROUNDS == {"high": 3, "medium": 2, "low": 1}
-    assert set(prompts.PRESETS) == {"plain", "prompts", "extension", "enhancement"}
+    short = {"beams", "samples", "regions", "questions"}  # the grounded strategy's
+    assert set(prompts.PRESETS) == {"plain", "prompts", "extension", "enhancement"} | short
+    assert all((prompts.PRESETS[name].max_new_tokens or 99) <= 40 for name in short)
     expected = {
         "prompts": (150, 8, 0.8, 1.8, 3.0, 4),
         "extension": (200, 6, 0.9, 1.5, 2.5, 3),
@@ -133,4 +135,30 @@ def test_description_becomes_json() -> None:
     text = description.to_json()
     assert "一只猫" in text
     assert '"total": 1.5' in text
-    assert description.to_dict()["sentences"] == [{"text": "a cat", "prompt": "a photo of", "round": 1, "region": None}]
+    (sentence,) = description.to_dict()["sentences"]
+    assert {name: value for name, value in sentence.items() if value} == {
+        "text": "a cat", "prompt": "a photo of", "round": 1,
+    }  # fmt: skip
+
+
+def test_heat_maps_leave_the_json_on_request() -> None:
+    word = WordEvidence("cat", 0.9, ((0, 255), (1, 2)))
+    sentence = Sentence("a cat", "", 1, support=0.75, words=(word,))
+    rest = ("demo", "cpu", "float32", 0)
+    description = Description(
+        "A cat.", (sentence,), (), CaptionStats(6, 2), StageTimes(), *rest,
+        statements=(sentence, Sentence("a dog", "", 1, support=0.25)), min_support=0.5,
+    )  # fmt: skip
+    assert description.to_dict()["sentences"][0]["words"][0]["heat"] == [[0, 255], [1, 2]]
+    without = description.to_dict(heat=False)
+    assert "heat" not in without["sentences"][0]["words"][0]
+    assert "heat" not in without["statements"][0]["words"][0]
+    assert without["mean_support"] == description.mean_support == 0.75
+    assert [one.text for one in description.dropped] == ["a dog"]
+
+
+def test_min_support_belongs_to_grounded() -> None:
+    assert DescribeOptions(strategy="grounded", min_support=0.5).min_support == 0.5
+    for strategy, least in (("forced", 0.5), ("grounded", 1.5), ("grounded", float("nan"))):
+        with pytest.raises(OptionsError, match="min_support"):
+            DescribeOptions(strategy=strategy, min_support=least)
