@@ -29,10 +29,10 @@ from caption.text import split_phrases
 from caption.types import Evidence, Sentence
 from caption.verify import WHOLE, Judge, agreement, numbers, summary
 from scripts.demo_model.drawing import draw
+from scripts.demo_model.evaluate import PICTURE_SIDE
 from scripts.demo_model.facts import holds, read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 
-PICTURE_SIDE = 384
 FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
 FALSE_AT_MOST = 0.02
 RIDGE = 1e-3

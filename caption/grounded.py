@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from caption import prompts
-from caption.claims import Claim, claims, reading
+from caption.claims import Claim, Noun, claims, reading
 from caption.cleanup import clean_caption
 from caption.compose import paragraph
 from caption.draft import Draft, Stage, Stop, timed, write
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
-from caption.text import ADJECTIVES, bare, caption_stats, singular, split_phrases, words
+from caption.text import ADJECTIVES, bare, caption_stats, split_phrases, words
 from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence
 from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement
 from caption.wording import located
@@ -166,36 +166,27 @@ class _Inquiry:
         """What is left of unsupported statements when one adjective is cut, if the sentence stays whole."""
         if not self.settings.check:
             return []
-        supports = self.supports()
         less = [
             _Proposal(text, one.look, one.candidate)
             for one in proposals
-            if supports[one.text] < self.min_support
+            if self.judge.support(one.text, self.evidence(one.text)) < self.min_support
             for text in without_an_adjective(one.text)
         ]
         return self._new(less, lambda one: one.text)
 
     # ------------------------------------------------------------------------------------------------ the text so far
 
-    def evidence(self) -> dict[str, Evidence]:
-        """Every checked statement's evidence, with the agreement of all that was proposed so far."""
-        return {
-            text: dataclasses.replace(one.evidence, agreement=agreement(text, self.independent))
-            for text, one in self.checked.items()
-        }
-
-    def supports(self) -> dict[str, float]:
-        return {text: self.judge.support(text, evidence) for text, evidence in self.evidence().items()}
+    def evidence(self, text: str) -> Evidence:
+        """A checked statement's evidence, with the agreement of all that was proposed so far."""
+        return dataclasses.replace(self.checked[text].evidence, agreement=agreement(text, self.independent))
 
     def statements(self) -> list[Sentence]:
-        evidence = self.evidence()
-        return [
-            Sentence(
-                text, self.candidates[one.candidate].prompt, self.candidates[one.candidate].round, one.region,
-                self.judge.support(text, evidence[text]), one.words, evidence[text],
-            )
-            for text, one in self.checked.items()
-        ]  # fmt: skip
+        found = []
+        for text, one in self.checked.items():
+            origin, evidence = self.candidates[one.candidate], self.evidence(text)
+            support = self.judge.support(text, evidence)
+            found.append(Sentence(text, origin.prompt, origin.round, one.region, support, one.words, evidence))
+        return found
 
     def compose(self) -> None:
         """Write the text of what is supported so far into the draft."""
@@ -215,10 +206,8 @@ class _Inquiry:
         """Tell of every candidate whether the text has something of it."""
         used = {(one.prompt, one.round, one.region) for one in self.draft.sentences}
         taken = {claim for sentence in self.draft.sentences for claim in claims(sentence.text.lower())}
-        supports = self.supports()
-        believed = {
-            one.candidate for text, one in self.checked.items() if supports[text] >= (self.draft.min_support or 0.0)
-        }
+        least = self.draft.min_support or 0.0
+        believed = {self.checked[one.text].candidate for one in self.draft.statements if (one.support or 0.0) >= least}
         for i, one in enumerate(self.candidates):
             kept = (
                 (one.prompt, one.round, one.region) in used and bool(claims(one.text.lower()) & taken) and i in believed
@@ -324,11 +313,7 @@ def _look(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Gener
                 model, whole.captioner, asked, preset, inquiry.options, stage, draft, inquiry.stop
             )
             proposals += inquiry.propose(proposing, _told(asked, [0] * len(asked), written), whole)
-    yield checking.at(0, 0, draft.text)
-    with timed(draft, "checking"):
-        inquiry.check(whole, proposals)
-        inquiry.compose()
-    yield checking.at(1, 1, draft.text)
+    yield from _weigh(inquiry, checking, whole, proposals)
 
 
 def _look_closer(
@@ -346,11 +331,7 @@ def _look_closer(
             model, regions.captioner, asked, "regions", inquiry.options, proposing, draft, inquiry.stop, looks=looks
         )
         proposals = inquiry.propose(proposing, _told(asked, looks, written), regions)
-    yield checking.at(0, 0, draft.text)
-    with timed(draft, "checking"):
-        inquiry.check(whole, proposals, regions)
-        inquiry.compose()
-    yield checking.at(1, 1, draft.text)
+    yield from _weigh(inquiry, checking, whole, proposals, regions)
 
 
 def _ask(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Generator[Progress, None, None]:
@@ -369,9 +350,17 @@ def _ask(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Genera
         proposals = []
         for (_, start), prompt, sequences in zip(questions, asked, written, strict=True):
             proposals += inquiry.propose(proposing, _told([prompt], [0], [sequences]), whole, starting=start)
+    yield from _weigh(inquiry, checking, whole, proposals)
+
+
+def _weigh(
+    inquiry: _Inquiry, checking: Stage, whole: Sight, proposals: Sequence[_Proposal], regions: Sight | None = None
+) -> Generator[Progress, None, None]:
+    """What every round ends with: check what was proposed, compose the text so far."""
+    draft = inquiry.draft
     yield checking.at(0, 0, draft.text)
     with timed(draft, "checking"):
-        inquiry.check(whole, proposals)
+        inquiry.check(whole, proposals, regions)
         inquiry.compose()
     yield checking.at(1, 1, draft.text)
 
@@ -392,15 +381,15 @@ def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tup
     if not sentences:
         return []
     kinds = prompts.OPEN_QUESTIONS + (prompts.LEADING_QUESTIONS if leading else ())
-    introduced: dict[str, str] = {}
+    introduced: dict[str, tuple[str, Noun]] = {}
     for sentence in sentences:
         said = sentence.text[:1].lower() + sentence.text[1:]
-        for thing in reading(said).things:
-            introduced.setdefault(thing, said)
-    found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(introduced.values()))[:2]]
-    for thing, said in list(introduced.items())[: prompts.MAX_QUESTIONED_THINGS]:
-        plural = thing not in map(bare, said.split()) and thing in (singular(bare(word)) for word in said.split())
-        name = next(bare(word) for word in said.split() if singular(bare(word)) == thing)
+        for chunk in reading(said).chunks:
+            if chunk.noun and chunk.noun.thing in reading(said).things:
+                introduced.setdefault(chunk.noun.thing, (said, chunk.noun))
+    found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(said for said, _ in introduced.values()))[:2]]
+    for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
+        name = bare(reading(said).words[noun.end - 1])  # as written: "men", not "man"
         for kind in kinds:
-            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if plural else kind}"))
+            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if noun.plural else kind}"))
     return found

@@ -178,6 +178,11 @@ class TestWords:
         assert len(questions_about(said, leading=True)) > len(asked)
         assert questions_about([], leading=True) == []
 
+    def test_an_irregular_plural_is_asked_about_as_it_was_written(self) -> None:
+        asked = questions_about([Sentence("Two men next to a bench.", "", 1)], leading=False)
+        assert ("two men next to a bench.", "the men are") in asked
+        assert ("two men next to a bench.", "the bench is") in asked
+
 
 class TestDemo:
     def test_drawn_scenes_are_described_in_detail_and_truly(self, demo_describer) -> None:
