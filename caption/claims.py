@@ -100,7 +100,6 @@ _IN_THE_SKY = word_set("sun moon cloud")
 _VIEWS = word_set("picture photo photograph photography image view shot close-up closeup frame scene")
 _GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number variety herd flock set team")
 _MANY = word_set("couple lot number variety")  # "a couple of dogs are"
-_PLURALS = {"men": "man", "women": "woman", "children": "child", "people": "people"}
 _ADVERBS = word_set("not together away alone outdoors indoors outside inside ahead forward")
 _STOPS = ",;:.!?…"
 
@@ -209,7 +208,7 @@ def _is_content(word: str) -> bool:
 
 
 def _is_plural(word: str) -> bool:
-    return word in _PLURALS or singular(word) != word
+    return word == "people" or singular(word) != word
 
 
 class _Chunker:
@@ -350,7 +349,7 @@ class _Chunker:
         number = next((one for one in determiners if one in NUMBERS or one.isdigit()), "")
         plural = _is_plural(word) or number not in ("", "one", "1")
         noun = Noun(
-            start, end, next(iter(determiners), ""), number, modifiers, _PLURALS.get(word, singular(word)), plural
+            start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural
         )
         return Chunk("noun", start, end, noun=noun)
 

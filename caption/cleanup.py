@@ -182,7 +182,7 @@ def _upper_sentences(text: str) -> str:
 
 _ARAFFE = re.compile(r"ar{1,2}aff?(?:e|es|ed|eed|y)(?:['’]s)?")
 _ARAFFE_ANYWHERE = re.compile(rf"(-?)\b({_ARAFFE.pattern})\b(-?)", re.IGNORECASE)
-_IRREGULAR_PLURALS = word_set("people men women children sheep deer mice geese cattle police fish feet teeth")
+_UNMARKED_PLURALS = word_set("people sheep deer cattle police fish")
 _MASSES = word_set("food water snow grass sand bread rice meat fruit furniture clothing luggage traffic art")
 # After these an object comes: "araffe wearing glasses" is about who wears them.
 _TAKING_OBJECTS = word_set(
@@ -283,7 +283,7 @@ def _is_plural_or_mass(after: Sequence[str]) -> bool:
         head = current
         if word[-1] in PUNCTUATION:
             break
-    return head in _IRREGULAR_PLURALS or head in _MASSES or singular(head) != head
+    return head in _UNMARKED_PLURALS or head in _MASSES or singular(head) != head
 
 
 _LEADS_TO_NOUN = ARTICLES | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADJECTIVES | {"there", "this", "that", "it"}

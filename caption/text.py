@@ -98,8 +98,21 @@ def bare_words(text: str) -> list[str]:
     return [word for word in map(bare, text.split()) if word]
 
 
+_IRREGULAR_PLURALS = {
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "feet": "foot",
+    "teeth": "tooth",
+    "mice": "mouse",
+    "geese": "goose",
+}
+
+
 def singular(word: str) -> str:
-    """Folds a regular plural, for comparing only: beaches → beach, dogs → dog; grass, bus and tennis stay."""
+    """Folds a plural, for comparing only: beaches → beach, dogs → dog, men → man; grass, bus and tennis stay."""
+    if word in _IRREGULAR_PLURALS:
+        return _IRREGULAR_PLURALS[word]
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     return word[:-2] if word.endswith(("ches", "shes", "xes")) else word[:-1]

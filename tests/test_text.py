@@ -70,7 +70,16 @@ def test_content_words(text: str, expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"), [("dogs", "dog"), ("glass", "glass"), ("bus", "bus"), ("tennis", "tennis"), ("gas", "gas")]
+    ("word", "expected"),
+    [
+        ("dogs", "dog"),
+        ("glass", "glass"),
+        ("bus", "bus"),
+        ("tennis", "tennis"),
+        ("gas", "gas"),
+        ("men", "man"),
+        ("teeth", "tooth"),
+    ],
 )
 def test_singular(word: str, expected: str) -> None:
     assert singular(word) == expected
