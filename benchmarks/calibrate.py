@@ -5,12 +5,14 @@
 
 Drawn scenes: the pipeline's own statements against the truth. Captioned pictures: the statements of a picture's own captions are true, those of
 another picture's captions are false unless its own captions claim the same. The probabilities come from a logistic regression (Platt 1999)
-over `caption.verify.numbers`; the threshold is the lowest at which the statements above it are true as often as asked for.
+over `caption.verify.numbers`; the threshold is the lowest at which what is left is true as often as asked for: on scenes the facts of the
+finished texts (a text prefers what is new, and so takes more of the errors than their share), on captioned pictures the statements.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from benchmarks.coco import Captioned
 from caption import DescribeOptions, Describer, load_describer
 from caption.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
 from caption.claims import claims
+from caption.grounded import supported_text
 from caption.image import load_image
 from caption.registry import WEIGHTS_FILE
 from caption.text import split_phrases
@@ -30,11 +33,12 @@ from caption.types import Evidence, Sentence
 from caption.verify import WHOLE, Judge, agreement, numbers, summary
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import facts_of, holds, read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 
 FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
 FALSE_AT_MOST = 0.02
+THRESHOLDS = (*(hundredth / 100 for hundredth in range(30, 98, 4)), 0.98, 0.985, 0.99, 0.995)  # tried on texts
 RIDGE = 1e-3
 KNOWN_SHARE = 0.999  # of pictures like those measured that count as known
 KNOWN_MARGIN = 1.15
@@ -46,6 +50,14 @@ class Judged:
 
     numbers: dict[str, float]
     true: bool
+
+
+@dataclass(frozen=True)
+class Described:
+    """A scene and all that was checked about it."""
+
+    scene: Scene
+    statements: tuple[Sentence, ...]
 
 
 def is_true(text: str, scene: Scene) -> bool | None:
@@ -75,15 +87,15 @@ def scene_summaries(describer: Describer, pictures: int, first: int = FIRST_SCEN
     ]
 
 
-def from_scenes(describer: Describer, scenes: int, first: int = FIRST_SCENE) -> list[Judged]:
+def described_scenes(describer: Describer, scenes: int, first: int = FIRST_SCENE) -> list[Described]:
     """What the pipeline states about held-out scenes."""
     found = []
     for number in range(first, first + scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)
         description = describer.describe(draw(scene, PICTURE_SIDE), DescribeOptions(strategy="grounded"))
-        found += judged_statements(description.statements, scene)
-        if (number - first + 1) % 20 == 0:
-            print(f"{number - first + 1} scenes, {len(found)} statements", flush=True)
+        found.append(Described(scene, description.statements))
+        if len(found) % 20 == 0:
+            print(f"{len(found)} scenes", flush=True)
     return found
 
 
@@ -147,6 +159,39 @@ def threshold(probabilities: np.ndarray, true: np.ndarray, false_at_most: float 
     return 0.99
 
 
+def text_truth(described: Sequence[Described], calibration: Calibration, least: float) -> tuple[int, int, float]:
+    """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a threshold makes."""
+    stated = false = 0
+    recall = 0.0
+    for one in described:
+        supported = [
+            dataclasses.replace(statement, support=calibration.probability(numbers(statement.text, statement.evidence)))
+            for statement in one.statements
+            if statement.evidence
+        ]
+        text = " ".join(sentence.text for sentence in supported_text(supported, least, calibrated=True))
+        reading = read(text)
+        truths = [truth for fact in reading.facts if (truth := holds(fact, one.scene)) is not None]
+        stated += len(truths) + len(reading.unread)
+        false += truths.count(False) + len(reading.unread)
+        known = facts_of(one.scene)
+        recall += len(set(known) & set(reading.facts)) / len(known) / len(described)
+    return stated, false, recall
+
+
+def text_threshold(
+    described: Sequence[Described], calibration: Calibration, false_at_most: float = FALSE_AT_MOST
+) -> float:
+    """The lowest of `THRESHOLDS` at which at most this share of the facts in the texts is false; the highest where there is none."""
+    for least in THRESHOLDS:
+        stated, false, recall = text_truth(described, calibration, least)
+        share = false / stated if stated else 0.0
+        print(f"texts from support {least:.3f}: recall {recall:.1%}, false {share:.1%}", flush=True)
+        if stated and share <= false_at_most:
+            return least
+    return THRESHOLDS[-1]
+
+
 def known_pictures(summaries: Sequence[Sequence[float]]) -> Known:
     """Mean and whitening directions of half of the pictures, and the limit that nearly all of the other half keep."""
     seen = np.asarray(summaries)
@@ -165,9 +210,14 @@ def _rounded(values: np.ndarray) -> tuple[float, ...]:
 
 
 def calibrate(
-    describer: Describer, judged: Sequence[Judged], summaries: Sequence[Sequence[float]] | None, measured: str
+    describer: Describer,
+    judged: Sequence[Judged],
+    summaries: Sequence[Sequence[float]] | None,
+    measured: str,
+    described: Sequence[Described] = (),
 ) -> Calibration:
-    """A calibration from judged statements; with `summaries` it also knows which pictures are foreign."""
+    """A calibration from judged statements; with `summaries` it also knows which pictures are foreign, with `described` scenes the
+    threshold is chosen by the finished texts."""
     weights, intercept = fit(judged)
     matcher = describer.judge.matcher
     calibration = Calibration(
@@ -181,10 +231,10 @@ def calibrate(
     )
     probabilities = np.array([calibration.probability(one.numbers) for one in judged])
     true = np.array([one.true for one in judged])
-    least = threshold(probabilities, true)
+    least = text_threshold(described, calibration) if described else threshold(probabilities, true)
     kept = probabilities >= least
     print(
-        f"{len(judged)} statements, {true.mean():.1%} true; from support {least:.2f} on {true[kept].mean():.1%} true, "
+        f"{len(judged)} statements, {true.mean():.1%} true; from support {least:.3f} on {true[kept].mean():.1%} true, "
         f"which keeps {true[kept].sum() / true.sum():.1%} of the true ones",
         flush=True,
     )
@@ -205,11 +255,13 @@ def main() -> None:
     args = build_parser().parse_args()
     describer = load_describer(args.model, device="cpu", precision="float32")
     describer.judge = Judge(describer.model, describer.judge.matcher)  # what an older calibration said plays no part
-    judged = from_scenes(describer, args.scenes, args.first)
+    described = described_scenes(describer, args.scenes, args.first)
+    judged = [found for one in described for found in judged_statements(one.statements, one.scene)]
     summaries = scene_summaries(describer, args.pictures, args.first)
     measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} statements; {args.pictures} pictures"
     file = args.output or describer.model.folder / CALIBRATION_FILE
-    file.write_text(calibrate(describer, judged, summaries, measured).to_json() + "\n", encoding="utf-8")
+    found = calibrate(describer, judged, summaries, measured, described)
+    file.write_text(found.to_json() + "\n", encoding="utf-8")
     print(f"wrote {file}")
 
 

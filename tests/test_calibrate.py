@@ -12,21 +12,25 @@ from PIL import Image
 
 from benchmarks import quality
 from benchmarks.calibrate import (
+    Described,
     Judged,
     calibrate,
+    described_scenes,
     fit,
     from_captions,
-    from_scenes,
     is_true,
+    judged_statements,
     known_pictures,
     scene_summaries,
+    text_threshold,
+    text_truth,
     threshold,
 )
 from benchmarks.coco import Captioned
 from caption import load_describer
-from caption.calibration import CALIBRATION_FILE, find_calibration, logistic, read_calibration, sha256_of
+from caption.calibration import CALIBRATION_FILE, Calibration, find_calibration, logistic, read_calibration, sha256_of
 from caption.errors import OptionsError
-from caption.types import Evidence
+from caption.types import Evidence, Sentence
 from caption.verify import Judge, numbers
 from scripts.demo_model.scenes import Scene, SceneObject
 
@@ -77,6 +81,37 @@ def test_threshold_by_hand() -> None:
     assert threshold(likely, true, 0.25) == 0.11
     assert threshold(likely, true, 0.5) == 0.01
     assert threshold(likely, np.zeros(5, bool), 0.1) == 0.99
+
+
+class TestTexts:
+    """Support is logistic(match): 0.98 for the true statement, 0.88 and 0.5 for two false ones."""
+
+    CALIBRATION = Calibration("", None, {"match": 1.0}, 0.0, 0.0)
+    DESCRIBED = (
+        Described(
+            SCENE,
+            tuple(
+                Sentence(text, "", 1, evidence=Evidence(match, None, 0.0, 0.0, 0.0))
+                for text, match in (
+                    ("a red ball on a beach", 4.0),
+                    ("there is a blue car", 2.0),
+                    ("it is raining", 0.0),
+                )
+            ),
+        ),
+    )
+
+    def test_what_texts_state_and_get_wrong(self) -> None:
+        known = 5  # ball, red, large, middle, beach
+        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.0) == (6, 3, pytest.approx(3 / known))
+        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.6) == (5, 2, pytest.approx(3 / known))
+        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.95) == (3, 0, pytest.approx(3 / known))
+        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.99) == (0, 0, 0.0)
+
+    @pytest.mark.parametrize(("false_at_most", "least"), [(0.5, 0.3), (0.4, 0.54), (0.1, 0.9)])
+    def test_the_lowest_threshold_that_keeps_texts_true(self, false_at_most: float, least: float) -> None:
+        found = text_threshold(self.DESCRIBED, self.CALIBRATION, false_at_most)
+        assert found == least
 
 
 def test_known_pictures_keep_their_like_and_tell_others_apart() -> None:
@@ -134,7 +169,8 @@ class TestAModel:
 
     def test_scenes(self, tiny_describer) -> None:
         assert len(scene_summaries(tiny_describer, 3)) == 3
-        judged = from_scenes(tiny_describer, 2)
+        described = described_scenes(tiny_describer, 2)
+        judged = [found for one in described for found in judged_statements(one.statements, one.scene)]
         assert judged
         assert not any(one.true for one in judged)  # random weights say nothing true
 

@@ -5,8 +5,9 @@
 Seeded, CPU-sized, and resumes from the newest checkpoint in `--work`. The vision tower first learns to tell, patch by patch, which object
 and colour is there, on collages full of objects: dense labels are free on drawings, and teach a small ViT many times faster than captions
 of mostly empty scenes do. Then captions of scenes join in. Half of the collages come in random mixtures of their colour channels, from
-which only kinds are learnt, so that a shape is known in a colour it was never seen in. The two label heads are thrown away: what is saved
-is a plain `BlipForConditionalGeneration` in float16.
+which kinds are learnt but no colours, so that a shape is known in a colour it was never seen in. Every patch also learns the box of its
+object, and the position table starts from sines and cosines: nothing else in a drawn scene tells left from right, and from a table of
+nearly nothing that was never learnt. The label heads are thrown away: what is saved is a plain `BlipForConditionalGeneration` in float16.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 
 from scripts.demo_model.captions import example, vocabulary_words
 from scripts.demo_model.drawing import draw_with_masks
-from scripts.demo_model.scenes import COLORS, KINDS, UNSEEN_PAIRS, Scene, random_collage, random_scene, view
+from scripts.demo_model.scenes import COLORS, KINDS, UNSEEN_PAIRS, Box, Scene, random_collage, random_scene, view
 
 IMAGE_SIZE = 128
 PATCH = 16
@@ -41,6 +42,8 @@ COLLAGE_SHARE = 0.4  # collages drawn, as a share of the scenes
 COLLAGES_BESIDE_SCENES = 0.25  # of a batch, once captions have joined in
 HIDDEN_COLORS = 0.3  # of the colour words a caption's decoder reads: a kind is to be seen, not guessed from its colour
 UNKNOWN = -100  # a label nothing is learnt from
+LABELS = 6  # of a patch: its object's kind, colour and box
+BOX_FROM, BOX_STEPS = -0.25, 160  # a box's edge as one byte: steps of 1/160 of the side from -0.25 on
 PALETTE = np.array(list(COLORS.values()), np.float32) / 255  # (C, 3)
 UNSEEN_COLOR = [next(i for i, color in enumerate(COLORS) if (kind, color) in UNSEEN_PAIRS) for kind in KINDS]
 
@@ -62,7 +65,7 @@ def training_scene(seed: int) -> tuple[Scene, tuple[float, float, float, float] 
 
 
 def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A scene, whole or cut: pixels (S, S, 3) uint8, and labels (2, G, G) uint8 as `patch_labels` gives them."""
+    """A scene, whole or cut: pixels (S, S, 3) uint8, and labels (6, G, G) uint8 as `patch_labels` gives them."""
     _, box, side = training_scene(seed)
     scene = random_scene(seed, pairs="trained")
     picture, owner = draw_with_masks(scene, side)
@@ -70,7 +73,7 @@ def training_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
         left, top, right, bottom = (round(v * side) for v in box)
         crop = (left, top, right, bottom)
         picture, owner = picture.crop(crop), owner.crop(crop)
-    return _small(picture), patch_labels(scene, owner)
+    return _small(picture), patch_labels(scene, owner, box)
 
 
 def collage_picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,11 +87,14 @@ def _small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
 
 
-def patch_labels(scene: Scene, owner: Image.Image) -> np.ndarray:
-    """Kind and colour of the object in each patch, 0 for none: (2, G, G) uint8. `owner` as `draw_with_masks` gives it."""
+def patch_labels(scene: Scene, owner: Image.Image, shown: Box | None = None) -> np.ndarray:
+    """Kind, colour (0 for none) and box of the object in each patch: (6, G, G) uint8. `owner` as `draw_with_masks` gives it, cut to the
+    part `shown` of the scene, whose shares the boxes are in."""
     seen = np.asarray(owner.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST))
     cells = seen.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID, GRID, -1)
-    labels = np.zeros((2, GRID, GRID), np.uint8)
+    labels = np.zeros((LABELS, GRID, GRID), np.uint8)
+    left, top, right, bottom = shown or (0.0, 0.0, 1.0, 1.0)
+    corner, span = np.array((left, top) * 2), np.array((right - left, bottom - top) * 2)
     most = np.full((GRID, GRID), 0.12)  # an object must fill more of the patch than this
     colors = tuple(COLORS)
     for index, thing in enumerate(scene.objects):
@@ -97,6 +103,8 @@ def patch_labels(scene: Scene, owner: Image.Image) -> np.ndarray:
         most = np.maximum(most, share)
         labels[0][here] = KINDS.index(thing.kind) + 1
         labels[1][here] = colors.index(thing.color) + 1
+        edges = (np.array(thing.box) - corner) / span
+        labels[2:, here] = np.clip(np.rint((edges - BOX_FROM) * BOX_STEPS), 0, 255).astype(np.uint8)[:, None]
     return labels
 
 
@@ -116,7 +124,7 @@ def draw_pictures(folder: Path, name: str, count: int) -> tuple[np.ndarray, np.n
         begun = time.monotonic()
         unfinished = folder / f"{name}-drawing.npy"
         pixels = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (count, IMAGE_SIZE, IMAGE_SIZE, 3))
-        labels = np.zeros((count, 2, GRID, GRID), np.uint8)
+        labels = np.zeros((count, LABELS, GRID, GRID), np.uint8)
         jobs = [(name, start, min(start + 250, count)) for start in range(0, count, 250)]
         with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
             for start, some, marks in pool.imap_unordered(_draw_span, jobs):
@@ -189,8 +197,17 @@ def write_layout(folder: Path) -> BlipConfig:
     return config
 
 
+def sines(grid: int, width: int) -> torch.Tensor:
+    """2-D sine-cosine position table (1, 1 + grid², width), nothing for [CLS]: as in MAE (He et al. 2022, arXiv:2111.06377)."""
+    rates = 10_000 ** -(torch.arange(width // 4) / (width // 4))
+    angles = torch.arange(grid)[:, None] * rates  # (grid, width / 4)
+    axis = torch.cat([angles.sin(), angles.cos()], 1)
+    columns, rows = axis.repeat(grid, 1), axis.repeat_interleave(grid, 0)
+    return nn.functional.pad(torch.cat([columns, rows], 1), (0, 0, 1, 0))[None]
+
+
 class Learner(nn.Module):
-    """The captioner with two label heads over its patches, used for training only."""
+    """The captioner with three label heads over its patches, used for training only."""
 
     def __init__(self, config: BlipConfig) -> None:
         super().__init__()
@@ -198,16 +215,26 @@ class Learner(nn.Module):
         width = config.vision_config.hidden_size
         self.kind_head = nn.Linear(width, len(KINDS) + 1)
         self.color_head = nn.Linear(width, len(COLORS) + 1)
+        self.box_head = nn.Linear(width, 4)
+        with torch.no_grad():
+            self.blip.vision_model.embeddings.position_embedding.add_(sines(GRID, width))
 
     def patch_loss(self, image_embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """`image_embeds` (B, 1 + G², D); `labels` (B, 2, G, G). Patches with an object weigh four times as much as all the empty ones."""
+        """`image_embeds` (B, 1 + G², D); `labels` (B, 6, G, G). Patches with an object weigh four times as much as all the empty ones."""
         patches = image_embeds[:, 1:].flatten(0, 1)
         kinds, colors = labels[:, 0].flatten(), labels[:, 1].flatten()
         loss = torch.zeros(())
         for head, marks in ((self.kind_head, kinds), (self.color_head, colors)):
             each = nn.functional.cross_entropy(head(patches), marks, ignore_index=UNKNOWN, reduction="none")
             loss = loss + 0.8 * each[marks > 0].mean() + 0.2 * each[marks == 0].mean()
-        return loss
+        return loss + 5 * self.box_error(image_embeds, labels)
+
+    def box_error(self, image_embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean distance of the told edges from the true ones, in shares of the side."""
+        edges = labels[:, 2:].permute(0, 2, 3, 1).flatten(0, 2)
+        taken = edges[:, 2] > 0  # a right edge: no patch without an object has one
+        told = self.box_head(image_embeds[:, 1:].flatten(0, 1)[taken])
+        return (told - (edges[taken] / BOX_STEPS + BOX_FROM)).abs().mean()
 
     def caption_loss(self, image_embeds: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """`ids` (B, L) padded with 0; `targets` (B, L) holds the next token, -100 where none is learnt."""
@@ -218,7 +245,7 @@ class Learner(nn.Module):
 
 
 def mix_colors(pixels: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (S, S, 3) uint8 in a random mixture of its channels, some turned to their negative, and its labels (2, G, G) without
+    """A picture (S, S, 3) uint8 in a random mixture of its channels, some turned to their negative, and its labels (6, G, G) without
     colours. Where the mixture happens to look like a pair that is never trained, the kind isn't told either."""
     matrix = rng.dirichlet((0.5, 0.5, 0.5), 3).astype(np.float32)  # rows of shares
     negative = (rng.random(3) < 0.25).astype(np.float32)
@@ -226,10 +253,10 @@ def mix_colors(pixels: np.ndarray, labels: np.ndarray, rng: np.random.Generator)
     mixed = (pixels.astype(np.float32) @ matrix.T) * sign + 255 * negative
     looks = (PALETTE @ matrix.T) * sign + negative
     nearest = ((looks[:, None] - PALETTE[None]) ** 2).sum(-1).argmin(-1)  # (C,)
-    kinds, colors = labels.astype(np.int64)
+    kinds, colors = labels[:2].astype(np.int64)
     told, taken = kinds.copy(), kinds > 0
     told[taken] = np.where(nearest[colors[taken] - 1] == np.take(UNSEEN_COLOR, kinds[taken] - 1), UNKNOWN, kinds[taken])
-    return np.rint(mixed).astype(np.uint8), np.stack([told, np.where(taken, UNKNOWN, colors)])
+    return np.rint(mixed).astype(np.uint8), np.stack([told, np.where(taken, UNKNOWN, colors), *labels[2:]])
 
 
 class Batches:
@@ -244,7 +271,7 @@ class Batches:
     def images(
         self, step: int, pixels: np.ndarray, labels: np.ndarray, size: int, *, mixed: float = 0.0
     ) -> tuple[list[int], torch.Tensor, torch.Tensor]:
-        """(indices of `size` pictures, pixel_values (B, 3, S, S), labels (B, 2, G, G)), a share of them with `mix_colors`."""
+        """(indices of `size` pictures, pixel_values (B, 3, S, S), labels (B, 6, G, G)), a share of them with `mix_colors`."""
         count = len(pixels)
         order = np.random.default_rng((self.seed, step * size // count)).permutation(count)
         at = step * size % count
@@ -363,6 +390,7 @@ def train(
                     learner.kind_head(image_embeds[:, 1:]).argmax(-1).flatten()[taken] == labels[:, 0].flatten()[taken]
                 )
                 marks["kinds"] = right.float().mean().item()
+                marks["box"] = learner.box_error(image_embeds, labels).item()
             words = "  ".join(f"{name} {value:.4f}" for name, value in marks.items())
             print(f"step {done}/{steps}  {words}  {pace:.2f} s/step", flush=True)
         if done % 250 == 0 or done == steps:
