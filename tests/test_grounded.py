@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from caption import DescribeOptions, prompts
 from caption.draft import REASONS
 from caption.errors import Cancelled
 from caption.grounded import questions_about, with_min_support, without_an_adjective
+from caption.image import crop, load_image
 from caption.text import content_words, words
 from caption.types import Description, Progress, Sentence
+from caption.verify import FAMILIAR, WHOLE
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import judge
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
@@ -209,3 +212,27 @@ class TestDemo:
             description = demo_describer.describe(EXAMPLES / name, GROUNDED)
             assert description.refusal == "foreign"
             assert description.text == ""
+
+    def test_parts_of_photographs_are_foreign_to_it(self, demo_describer) -> None:
+        photographs = [
+            load_image(EXAMPLES / name) for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+        ]
+        rng, parts = random.Random(0), []
+        for number in range(80):
+            side = rng.uniform(0.3, 0.9)
+            left, top = rng.uniform(0, 1 - side), rng.uniform(0, 1 - side)
+            parts.append(crop(photographs[number % 4], (left, top, left + side, top + side)))
+        # a refusal takes milliseconds; what isn't refused would be described at length
+        refused = sum(
+            demo_describer.describe(part, dataclasses.replace(GROUNDED, detail="low")).refusal is not None
+            for part in parts
+        )
+        assert refused >= 0.95 * 80
+
+    def test_drawn_scenes_are_not(self, demo_describer) -> None:
+        judge = demo_describer.judge
+        known = [
+            judge.familiarity(judge.see([draw(random_scene(HELD_OUT_SEEDS + 900 + number), 384)], [WHOLE]))
+            for number in range(100)
+        ]
+        assert sum(one < FAMILIAR for one in known) <= 1
