@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
@@ -20,7 +20,7 @@ from caption import prompts
 from caption.background import in_background
 from caption.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
 from caption.draft import Draft, timed
-from caption.errors import ModelError, OptionsError
+from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
 from caption.forced import forced, plain
 from caption.grounded import grounded, with_min_support
 from caption.image import load_image
@@ -38,6 +38,7 @@ __all__ = ["Describer", "load_describer", "with_min_support"]
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
 
@@ -66,12 +67,36 @@ class Describer:
 
     def describe(self, image: ImageSource, options: DescribeOptions | None = None) -> Description:
         """Describe a picture (path, bytes or PIL). Raises `ImageError`, `OptionsError`, `ModelError`."""
-        steps = self._pipeline(image, options or DescribeOptions(), None)
-        while True:
+        return _result(self._pipeline(image, options or DescribeOptions(), None))
+
+    def describe_batch(
+        self,
+        images: Sequence[ImageSource],
+        options: DescribeOptions | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[Description | CaptionError]:
+        """Describe pictures: an entry for each, in order; of one that can't be read or doesn't fit into memory its error.
+
+        With the strategy "plain" they are encoded and decoded together and `times` are a picture's share, else one after another; the texts
+        are those of `describe` (in float32; where numbers are rounded more, a batch may tip a close choice). `stop` as for `stream`. Raises
+        `Cancelled`, and `OptionsError` where the prompt leaves no room.
+        """
+        chosen = options or DescribeOptions()
+        if chosen.strategy != "plain":
+            return [self._described(image, chosen, stop) for image in images]
+        outcomes: list[Draft | CaptionError] = []
+        pictures: list[Image.Image] = []
+        for image in images:
+            _ask(stop)
+            draft = Draft()
             try:
-                next(steps)
-            except StopIteration as finished:
-                return finished.value
+                with timed(draft, "image"):
+                    pictures.append(load_image(image))
+                outcomes.append(draft)
+            except ImageError as error:
+                outcomes.append(error)
+        self._write_plain(pictures, [one for one in outcomes if isinstance(one, Draft)], chosen, stop)
+        return [one if isinstance(one, CaptionError) else self._outcome(one, chosen) for one in outcomes]
 
     def stream(
         self, image: ImageSource, options: DescribeOptions | None = None, stop: Callable[[], bool] | None = None
@@ -119,8 +144,8 @@ class Describer:
     ) -> Generator[Progress, None, Description]:
         began = time.perf_counter()
         draft = Draft()
-        picture = load_image(image)
-        draft.times["image"] = time.perf_counter() - began
+        with timed(draft, "image"):
+            picture = load_image(image)
         rounds = prompts.ROUNDS[options.detail] if options.strategy != "plain" and options.multi_round else 1
         yield Progress(0.0, "encoding", rounds=rounds)
         if options.strategy == "grounded":
@@ -129,10 +154,64 @@ class Describer:
             with timed(draft, "encoding"):
                 features = self.model.encode([picture], stop)
             if options.strategy == "plain":
-                yield from plain(self.model, features, options, draft, stop)
+                yield from plain(self.model, features, options, [draft], stop)
             else:
                 yield from forced(self.model, features, options, rounds, draft, stop)
         draft.times["total"] = time.perf_counter() - began
+        return self._finished(draft, options)
+
+    def _described(
+        self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None
+    ) -> Description | CaptionError:
+        try:
+            return _result(self._pipeline(image, options, stop))
+        except (ImageError, ModelError) as error:
+            return error
+
+    def _write_plain(
+        self,
+        pictures: Sequence[Image.Image],
+        drafts: Sequence[Draft],
+        options: DescribeOptions,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        """A plain caption of every picture into its draft, all at once; where they don't fit into memory, half of them at a time."""
+        if not pictures:
+            return
+        try:
+            self._write_together(pictures, drafts, options, stop)
+            return
+        except ModelError as error:
+            if error.code != "out_of_memory":
+                raise
+        # here the error is gone, and with it its frames, which held what the first try had made
+        if len(pictures) == 1:
+            drafts[0].failure = "out_of_memory"
+            return
+        half = len(pictures) // 2
+        for part in (slice(half), slice(half, None)):
+            self._write_plain(pictures[part], drafts[part], options, stop)
+
+    def _write_together(
+        self,
+        pictures: Sequence[Image.Image],
+        drafts: Sequence[Draft],
+        options: DescribeOptions,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        began = time.perf_counter()
+        features = self.model.encode(pictures, stop)
+        for draft in drafts:
+            draft.times["encoding"] = (time.perf_counter() - began) / len(drafts)
+        _result(plain(self.model, features, options, drafts, stop))
+
+    def _outcome(self, draft: Draft, options: DescribeOptions) -> Description | CaptionError:
+        if draft.failure:
+            return ModelError("the picture doesn't fit into memory", code=draft.failure)
+        draft.times["total"] = sum(draft.times.values())
+        return self._finished(draft, options)
+
+    def _finished(self, draft: Draft, options: DescribeOptions) -> Description:
         return Description(
             text=draft.text,
             sentences=tuple(draft.sentences),
@@ -151,6 +230,20 @@ class Describer:
             refusal=draft.refusal,
             readability=draft.readability,
         )
+
+
+def _result(steps: Generator[object, None, Result]) -> Result:
+    """What a generator returns, without looking at its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return finished.value
+
+
+def _ask(stop: Callable[[], bool] | None) -> None:
+    if stop is not None and stop():
+        raise Cancelled("stopped between pictures")
 
 
 def load_describer(

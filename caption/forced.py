@@ -6,7 +6,8 @@ Forced: several prompts with aggressive length, extension of what stays short, t
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from caption import prompts
@@ -26,15 +27,21 @@ logger = logging.getLogger(__name__)
 
 
 def plain(
-    model: BlipModel, features: ImageFeatures, options: DescribeOptions, draft: Draft, stop: Stop
+    model: BlipModel, features: ImageFeatures, options: DescribeOptions, drafts: Sequence[Draft], stop: Stop
 ) -> Generator[Progress, None, None]:
-    """One caption without a prompt."""
+    """One caption for every picture of `features`, all in one batch, each into the draft at its place with its share of the time.
+
+    A prompt of the user's own is the caption's beginning.
+    """
+    began = time.perf_counter()
     stage = Stage("prompts", 1, 1, 0.1, 1.0)
-    with timed(draft, "prompts"):
-        ((found, *_),) = yield from write(model, features, [""], "plain", options, stage, draft, stop)
-    draft.text = clean_caption(model.text(found.token_ids))
-    draft.candidates.append(Candidate(draft.text, "", "prompts", 1, True, "only", found.avg_logprob))
-    draft.sentences.append(Sentence(draft.text, "", 1))
+    asked, looks = [options.prompt] * len(drafts), range(len(drafts))
+    found = yield from write(model, features, asked, "plain", options, stage, drafts[0], stop, looks=looks)
+    for draft, (best, *_) in zip(drafts, found, strict=True):
+        draft.text = _continued(model, options.prompt, best)
+        draft.candidates.append(Candidate(draft.text, options.prompt, "prompts", 1, True, "only", best.avg_logprob))
+        draft.sentences.append(Sentence(draft.text, options.prompt, 1))
+        draft.times["prompts"] = (time.perf_counter() - began) / len(drafts)
 
 
 def forced(
@@ -155,8 +162,9 @@ def _lengthen(
 
 
 def _continued(model: BlipModel, before: str, one: DecodedSequence) -> str:
-    continuation = model.text(one.token_ids)
-    joint = "" if continuation[:1] in (",", ".", ";", ":", "!", "?", "") else " "
+    written = model.text(one.token_ids)
+    continuation = written.removeprefix("##")  # a piece that goes on with the prompt's last word
+    joint = "" if continuation != written or continuation[:1] in (",", ".", ";", ":", "!", "?", "") else " "
     return clean_caption(before + joint + continuation)
 
 

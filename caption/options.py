@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import unicodedata
 from dataclasses import dataclass
 
 from caption.errors import OptionsError
@@ -15,29 +16,43 @@ DETAILS = ("high", "medium", "low")
 STRATEGIES = ("grounded", "forced", "plain")
 MAX_SEED = 2**31 - 1
 MAX_BEAMS = 64
+MAX_PROMPT_CHARACTERS = 200
+_NOT_PRINTED = ("Cc", "Cs")  # Unicode categories: control characters and lone surrogates, which UTF-8 hasn't
 
 
-def _whole(name: str, value: object, low: int, high: int) -> None:
+def check_whole(name: str, value: object, low: int, high: int) -> None:
     # bool is an int in Python, but True is no beam count
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise OptionsError(f"{name} must be a whole number from {low} to {high}, not {value!r}", name=name)
 
 
-def _number(name: str, value: object, low: float, high: float) -> None:
+def check_number(name: str, value: object, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise OptionsError(f"{name} must be a finite number, not {value!r}", name=name)
     if not low <= value <= high:
         raise OptionsError(f"{name} must be from {low} to {high}, not {value!r}", name=name)
 
 
-def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
+def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
         raise OptionsError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}", name=name)
 
 
-def _flag(name: str, value: object) -> None:
+def check_flag(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise OptionsError(f"{name} must be True or False, not {value!r}", name=name)
+
+
+def check_text(name: str, value: object, *, code: str = "bad_param") -> str:
+    """A text of the user's own without control characters (white space becomes spaces), at most `MAX_PROMPT_CHARACTERS` long."""
+    if not isinstance(value, str):
+        raise OptionsError(f"{name} must be a text, not {value!r}", name=name)
+    spaced = (" " if character.isspace() else character for character in value)
+    text = "".join(one for one in spaced if unicodedata.category(one) not in _NOT_PRINTED)
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        message = f"{name} has {len(text)} characters, more than {MAX_PROMPT_CHARACTERS}"
+        raise OptionsError(message, code=code, name=name, max_characters=MAX_PROMPT_CHARACTERS)
+    return text
 
 
 @dataclass(frozen=True)
@@ -65,25 +80,25 @@ class DecodingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _whole("max_length", self.max_length, 1, 100_000)
+        check_whole("max_length", self.max_length, 1, 100_000)
         if self.max_new_tokens is not None:
-            _whole("max_new_tokens", self.max_new_tokens, 1, 100_000)
-        _whole("min_new_tokens", self.min_new_tokens, 0, 100_000)
-        _whole("num_beams", self.num_beams, 1, MAX_BEAMS)
-        _whole("num_return_sequences", self.num_return_sequences, 1, MAX_BEAMS)
-        _flag("do_sample", self.do_sample)
-        _number("temperature", self.temperature, 1e-3, 100.0)
-        _whole("top_k", self.top_k, 0, 1_000_000)
-        _number("top_p", self.top_p, 1e-6, 1.0)
-        _number("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)
-        _whole("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, 1000)
-        _number("length_penalty", self.length_penalty, -100.0, 100.0)
-        _one_of("early_stopping", self.early_stopping, (True, False, "never"))
-        _whole("seed", self.seed, 0, MAX_SEED)
+            check_whole("max_new_tokens", self.max_new_tokens, 1, 100_000)
+        check_whole("min_new_tokens", self.min_new_tokens, 0, 100_000)
+        check_whole("num_beams", self.num_beams, 1, MAX_BEAMS)
+        check_whole("num_return_sequences", self.num_return_sequences, 1, MAX_BEAMS)
+        check_flag("do_sample", self.do_sample)
+        check_number("temperature", self.temperature, 1e-3, 100.0)
+        check_whole("top_k", self.top_k, 0, 1_000_000)
+        check_number("top_p", self.top_p, 1e-6, 1.0)
+        check_number("repetition_penalty", self.repetition_penalty, 1e-3, 100.0)
+        check_whole("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, 1000)
+        check_number("length_penalty", self.length_penalty, -100.0, 100.0)
+        check_one_of("early_stopping", self.early_stopping, (True, False, "never"))
+        check_whole("seed", self.seed, 0, MAX_SEED)
         if not all(isinstance(run, tuple) and run for run in self.suppress):
             raise OptionsError("suppress must hold tuples of token ids", name="suppress")
         for token in itertools.chain.from_iterable(self.suppress):
-            _whole("suppress", token, 0, 10_000_000)
+            check_whole("suppress", token, 0, 10_000_000)
         if not self.do_sample:
             if self.num_return_sequences > self.num_beams:
                 raise OptionsError(
@@ -99,7 +114,7 @@ class DecodingOptions:
 
 @dataclass(frozen=True)
 class DescribeOptions:
-    """What kind of description is wanted. Raises `OptionsError` (code `bad_param`).
+    """What kind of description is wanted. Raises `OptionsError` (`bad_param`, `prompt_too_long`).
 
     `detail`: high | medium | low, the number of rounds (see `caption.prompts.ROUNDS`).
     `multi_round`: False gives one round whatever the detail.
@@ -107,6 +122,7 @@ class DescribeOptions:
     `seed`: the same picture, options, model and machine give the same text.
     `min_support`: what a statement needs to enter a grounded text, 0 to 1; None takes what was measured to be best for the model.
     `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`); False lets clean-up repair them.
+    `prompt`: how a plain caption begins; it is kept without control characters, at most `MAX_PROMPT_CHARACTERS` long.
     """
 
     detail: str = "high"
@@ -115,14 +131,18 @@ class DescribeOptions:
     seed: int = 0
     min_support: float | None = None
     suppress_nonwords: bool = True
+    prompt: str = ""
 
     def __post_init__(self) -> None:
-        _one_of("detail", self.detail, DETAILS)
-        _flag("multi_round", self.multi_round)
-        _one_of("strategy", self.strategy, STRATEGIES)
-        _flag("suppress_nonwords", self.suppress_nonwords)
+        check_one_of("detail", self.detail, DETAILS)
+        check_flag("multi_round", self.multi_round)
+        check_one_of("strategy", self.strategy, STRATEGIES)
+        check_flag("suppress_nonwords", self.suppress_nonwords)
         if self.min_support is not None:
-            _number("min_support", self.min_support, 0.0, 1.0)
+            check_number("min_support", self.min_support, 0.0, 1.0)
             if self.strategy != "grounded":
                 raise OptionsError("min_support does nothing without the strategy grounded", name="min_support")
-        _whole("seed", self.seed, 0, MAX_SEED)
+        check_whole("seed", self.seed, 0, MAX_SEED)
+        object.__setattr__(self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long"))
+        if self.prompt and self.strategy != "plain":
+            raise OptionsError("prompt does nothing without the strategy plain", name="prompt")

@@ -216,6 +216,102 @@ class TestPlain:
         assert [prompt for prompt, _ in asked] == [""]
         assert description.candidates[0].reason == "only"
 
+    def test_a_prompt_of_the_users_own_begins_the_caption(self, scripted) -> None:
+        options = DescribeOptions(strategy="plain", prompt="a summer dress product with ")
+        description, asked = scripted(options, {"a summer dress": "a floral print"})
+        assert description.text == "A summer dress product with a floral print"
+        assert [prompt for prompt, _ in asked] == ["a summer dress product with"]
+        assert (description.sentences[0].prompt, description.options["prompt"]) == (options.prompt, options.prompt)
+
+    def test_a_caption_may_go_on_within_the_prompts_last_word(self, scripted) -> None:
+        description, _ = scripted(DescribeOptions(strategy="plain", prompt="two dog"), {"two dog": "##s on a couch"})
+        assert description.text == "Two dogs on a couch"
+
+
+class TestBatch:
+    PLAIN = DescribeOptions(strategy="plain")
+    PICTURES = tuple(
+        Image.effect_mandelbrot((40, 30), (-2 + x, -1, 1, 1), 30).convert("RGB") for x in (0, 0.3, 0.7, 1.1)
+    )
+
+    @pytest.mark.parametrize("prompt", ["", "a photo of the"])
+    def test_together_as_one_by_one(self, tiny_describer, prompt: str) -> None:
+        options = dataclasses.replace(self.PLAIN, prompt=prompt)
+        together = tiny_describer.describe_batch(self.PICTURES, options)
+        alone = [tiny_describer.describe(picture, options) for picture in self.PICTURES]
+        assert [one.text for one in together] == [one.text for one in alone]
+        assert len({one.text for one in alone}) > 1
+        for one, other in zip(together, alone, strict=True):
+            score, expected = one.candidates[0].avg_logprob, other.candidates[0].avg_logprob
+            assert score == pytest.approx(expected, abs=1e-4)
+            candidates = (dataclasses.replace(one.candidates[0], avg_logprob=expected),)
+            assert dataclasses.replace(one, times=other.times, candidates=candidates) == other
+            assert one.times.total == pytest.approx(one.times.image + one.times.encoding + one.times.prompts)
+            assert min(one.times.image, one.times.encoding, one.times.prompts) > 0
+
+    def test_a_bad_picture_is_an_error_in_its_place(self, tiny_describer) -> None:
+        for options in (self.PLAIN, DescribeOptions(detail="low")):
+            first, bad, missing, last = tiny_describer.describe_batch(
+                [PICTURE, b"not a picture", "/nowhere.png", EXAMPLES / "coffee.png"], options
+            )
+            assert first.text == tiny_describer.describe(PICTURE, options).text
+            assert last.text == tiny_describer.describe(EXAMPLES / "coffee.png", options).text
+            assert [type(one) for one in (bad, missing)] == [ImageError, ImageError]
+            assert (bad.code, missing.code) == ("image_invalid", "no_image")
+
+    def test_nothing_but_bad_pictures(self, tiny_describer) -> None:
+        assert tiny_describer.describe_batch([]) == []
+        assert [one.code for one in tiny_describer.describe_batch([b"x", b""], self.PLAIN)] == [
+            "image_invalid",
+            "no_image",
+        ]
+
+    def test_they_are_encoded_and_decoded_together(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
+        encode, encoded = type(tiny_describer.model).encode, []
+
+        def counted(self, images, stop=None):
+            encoded.append(len(images))
+            return encode(self, images, stop)
+
+        monkeypatch.setattr(type(tiny_describer.model), "encode", counted)
+        tiny_describer.describe_batch(self.PICTURES, self.PLAIN)
+        assert encoded == [4]
+
+    def test_what_does_not_fit_into_memory_goes_in_halves(
+        self, tiny_describer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        encode = type(tiny_describer.model).encode
+        too_large = Image.new("RGB", (99, 9), (1, 2, 3))
+
+        def small(self, images, stop=None):
+            if len(images) > 2 or any(image.width == 99 for image in images):
+                raise ModelError("no", code="out_of_memory")
+            return encode(self, images, stop)
+
+        monkeypatch.setattr(type(tiny_describer.model), "encode", small)
+        *fitting, failed = tiny_describer.describe_batch([*self.PICTURES, too_large], self.PLAIN)
+        assert [one.text for one in fitting] == [tiny_describer.describe(one, self.PLAIN).text for one in self.PICTURES]
+        assert (type(failed), failed.code) == (ModelError, "out_of_memory")
+
+    def test_other_faults_of_the_model_are_raised(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(self, images, stop=None):
+            raise ModelError("no")
+
+        monkeypatch.setattr(type(tiny_describer.model), "encode", broken)
+        with pytest.raises(ModelError):
+            tiny_describer.describe_batch([PICTURE], self.PLAIN)
+
+    @pytest.mark.parametrize("options", [PLAIN, DescribeOptions(detail="low")])
+    def test_a_stop_is_asked_between_and_within(self, tiny_describer, options: DescribeOptions) -> None:
+        for after in (0, 2, 9):
+            answers = iter([False] * after + [True])
+            with pytest.raises(Cancelled):
+                tiny_describer.describe_batch(self.PICTURES, options, lambda answers=answers: next(answers))
+
+    def test_a_prompt_without_room_is_refused(self, tiny_describer) -> None:
+        prompt = "é" * 200  # no more tokens than characters: any prompt fits
+        assert tiny_describer.describe_batch([PICTURE], dataclasses.replace(self.PLAIN, prompt=prompt))[0].text
+
 
 class TestWithRealModels:
     @pytest.mark.parametrize("strategy", ["plain", "forced"])

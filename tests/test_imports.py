@@ -59,6 +59,9 @@ ALLOWED["forced"] = {
 }
 ALLOWED["grounded"] = (ALLOWED["forced"] - {"errors", "model"}) | {"claims", "image", "readable", "verify", "wording"}
 ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "messages", "admission", "guard"}
+ALLOWED["metadata"] = {"errors"}
+ALLOWED["writers"] = {"errors"}
+ALLOWED["batch"] = {"describe", "errors", "image", "metadata", "options", "types", "writers"}
 # The public names, for type checkers only.
 ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
 

@@ -28,6 +28,10 @@ from caption.types import CaptionStats, Description, Sentence, StageTimes, WordE
         {"seed": 1.0},
         {"seed": True},
         {"seed": 2**31},
+        {"prompt": 3},
+        {"prompt": None},
+        {"prompt": "a photo of"},  # does nothing without the strategy plain
+        {"prompt": "a", "strategy": "grounded"},
     ],
 )
 def test_describe_options_refuse(wrong: dict) -> None:
@@ -155,6 +159,18 @@ def test_heat_maps_leave_the_json_on_request() -> None:
     assert "heat" not in without["statements"][0]["words"][0]
     assert without["mean_support"] == description.mean_support == 0.75
     assert [one.text for one in description.dropped] == ["a dog"]
+
+
+def test_a_prompt_is_cleared_of_control_characters_then_measured() -> None:
+    def prompt(text: str) -> str:
+        return DescribeOptions(strategy="plain", prompt=text).prompt
+
+    assert prompt("a\x00 红 dress\nwith\u2028\ud800 ") == "a 红 dress with  "
+    assert prompt("\x07" * 500 + "a" * 200) == "a" * 200
+    with pytest.raises(OptionsError) as caught:
+        prompt("a" * 201)
+    assert caught.value.code == "prompt_too_long"
+    assert caught.value.details["max_characters"] == 200
 
 
 def test_min_support_belongs_to_grounded() -> None:

@@ -1,0 +1,302 @@
+"""What a batch leaves behind: a journal that grows line by line, and files that are made in one go.
+
+The journal is JSONL, a `Record` a line, each written by itself and at once: after a kill at most its last line is torn, and that one is cut
+off when the journal is opened again. Every other file is written beside its place, brought to the disk and renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from caption.errors import CaptionError, OptionsError
+
+MAX_NAME_BYTES = 255  # of a file, on nearly every system
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one picture: its caption, why there is none, or the code of an error.
+
+    `path` is its name below the source, with slashes; `content` its `caption.metadata.content_hash`; `options` a digest of what was asked for
+    (`caption.batch.options_key`). `support` is the mean support of the caption's sentences, None where nothing was checked; `refusal` and
+    `failure` are those of a `Description`.
+    """
+
+    path: str
+    content: str
+    model: str
+    options: str
+    caption: str = ""
+    support: float | None = None
+    refusal: str | None = None
+    failure: str | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Nothing is done twice for the same key."""
+        return self.path, self.content, self.model, self.options
+
+    def to_line(self) -> bytes:
+        """A line of JSON in UTF-8; what is None is left out."""
+        first = {"path": self.path, "caption": self.caption}
+        rest = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return _line(first | rest)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Record:
+        """Raises `ValueError` for what `to_line` can't have written; further fields are passed over."""
+        known = {one.name: values[one.name] for one in dataclasses.fields(cls) if values.get(one.name) is not None}
+        if not {"path", "content", "model", "options", "caption"} <= set(known):
+            raise ValueError("a field is missing")
+        if not all(isinstance(value, float if name == "support" else str) for name, value in known.items()):
+            raise ValueError("a field has another type")
+        return cls(**known)
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
+
+
+# ----------------------------------------------------------------------------------------------------------- journal
+
+_NOTE = "output"  # the field of a line that isn't a record: the SHA-256 of a file made from the journal
+_BEGINNINGS = (b'{"path": ', b'{"%b": ' % _NOTE.encode())
+
+
+class Journal:
+    """The records of one output, open in one process at a time.
+
+    `records` are in the file's order. `fresh` begins a new journal beside an old one, which it replaces when it is complete (`settle`); one
+    that was left half done is gone on with. Raises `OptionsError` where the file is something else, can't be written or is in use, and
+    `CaptionError` (disk_full).
+    """
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        import filelock
+
+        self.path = path
+        self.records: list[Record] = []
+        self.outputs: list[str] = []  # SHA-256 of what was made from it
+        self._growing = hidden(path, ".new") if fresh else path
+        self._lock = filelock.FileLock(hidden(path, ".lock"), timeout=0)
+        try:
+            self._lock.acquire()
+            end, torn = self._read()
+            self._open(end)
+            if torn:
+                self._append(b"\n")
+        except filelock.Timeout as error:
+            raise OptionsError(f"another batch is writing to {path}", name="output") from error
+        except OSError as error:
+            self._lock.release()
+            raise OptionsError(f"can't write to {path}: {error}", name="output") from error
+        except CaptionError:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def append(self, record: Record) -> None:
+        self._append(record.to_line())
+        self.records.append(record)
+
+    def note(self, output: bytes) -> None:
+        """Remember that a file with these bytes comes from here, before it is written."""
+        digest = hashlib.sha256(output).hexdigest()
+        if digest not in self.outputs:
+            self._append(_line({_NOTE: digest}))
+            self.outputs.append(digest)
+
+    def settle(self, records: Sequence[Record]) -> None:
+        """Hold these records only, and be in place."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if list(records) != self.records:
+            lines = [_line({_NOTE: digest}) for digest in self.outputs] + [record.to_line() for record in records]
+            write_file(self._growing, b"".join(lines))
+            self.records = list(records)
+        os.replace(self._growing, self.path)
+        self._growing = self.path
+        self._open(self.path.stat().st_size)
+
+    def _read(self) -> tuple[int, bool]:
+        """Fill `records` and `outputs`; return where the last whole line ends, and whether only its line break is missing."""
+        if not os.path.lexists(self._growing):
+            return 0, False
+        if not self._growing.is_file():
+            raise OptionsError(f"{self._growing} is not a regular file", name="output")
+        end, torn = 0, False
+        with self._growing.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    self._take(line)
+                except (ValueError, RecursionError) as error:
+                    if not line.endswith(b"\n") and _is_torn(line):
+                        break
+                    raise OptionsError(
+                        f"line {number} of {self._growing} is none of a batch: {error}", name="output"
+                    ) from error
+                end, torn = end + len(line), not line.endswith(b"\n")
+        return end, torn
+
+    def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        values = json.loads(line.decode())
+        if not isinstance(values, dict):
+            raise ValueError("no JSON object")
+        if isinstance(values.get(_NOTE), str):
+            self.outputs.append(values[_NOTE])
+        else:
+            self.records.append(Record.from_json(values))
+
+    def _open(self, end: int) -> None:
+        self._file = open(self._growing, "ab", buffering=0)  # noqa: SIM115  it stays open; each write is one of the system's
+        self._file.truncate(end)
+        self._end = end
+
+    def _append(self, line: bytes) -> None:
+        with disk_errors():
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, "only a part of a line was written")
+            except OSError:
+                with suppress(OSError):
+                    self._file.truncate(self._end)
+                raise
+        self._end += len(line)
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a kill can have left this: the beginning of a line of ours, or the zeros of blocks that never came to the disk."""
+    written = line.rstrip(b"\0")
+    return any(written[: len(one)] == one[: len(written)] for one in _BEGINNINGS)
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+
+
+def hidden(path: Path, suffix: str) -> Path:
+    """The hidden sibling of a file that is used while it is made."""
+    name = f".{path.name.removeprefix('.')}{suffix}"
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{suffix}"
+    return path.with_name(name)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A full disk is a `CaptionError` (disk_full)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CaptionError(f"the disk is full: {error}", code="disk_full") from error
+        raise
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put a file in place, whole or not at all; one that is replaced hands on its permissions, a link is replaced itself.
+
+    Raises `CaptionError` (disk_full), `OSError`.
+    """
+    part = hidden(path, ".part")
+    with disk_errors():
+        try:
+            part.unlink(missing_ok=True)  # of a run that was killed
+            with part.open("xb") as file:  # never through a link that lies there
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def read_text_file(path: Path) -> bytes | None:
+    """What a caption file holds, None where there is none. Raises `OSError` where it is no regular file."""
+    if not os.path.lexists(path):
+        return None
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
+
+
+def is_of(text: bytes, captions: Collection[str]) -> bool:
+    """Whether a caption file holds one of these captions and nothing else."""
+    return text.decode(errors="replace").strip() in {caption.strip() for caption in captions}
+
+
+def write_text_file(path: Path, caption: str, existing: str, ours: Collection[str] = ()) -> None:
+    """A picture's caption file, a line of text.
+
+    `existing`: what becomes of a text that is there: "overwrite" replaces it, "append" adds the caption as a further line unless it is there,
+    "skip" leaves it, but for captions of `ours`. Raises `CaptionError` (disk_full), `OSError`.
+    """
+    there = read_text_file(path)
+    line = f"{caption}\n".encode()
+    if there is None or existing == "overwrite":
+        text = line
+    elif existing == "append":
+        lines = (one.strip() for one in there.split(b"\n"))
+        text = there if line.strip() in lines else there + (b"" if there.endswith(b"\n") else b"\n") + line
+    else:
+        text = line if is_of(there, ours) else there
+    if text != there:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text)
+
+
+# ----------------------------------------------------------------------------------------------------------- formats
+
+
+def as_json(records: Iterable[Record]) -> str:
+    """`{name: caption}`; of several captions for a name the last."""
+    captions = {record.path: record.caption for record in records if record.caption}
+    return json.dumps(captions, ensure_ascii=False, indent=2) + "\n"
+
+
+def as_csv(records: Iterable[Record]) -> str:
+    """A row per record, also of those without a caption."""
+    fields = ("path", "caption", "support", "refusal", "error", "model")
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(fields)
+    rows.writerows([getattr(record, field) for field in fields] for record in records)
+    return text.getvalue()
+
+
+def as_album(records: Iterable[Record]) -> str:
+    """A line "name: caption" per caption."""
+    return "".join(f"{record.path}: {record.caption}\n" for record in records if record.caption)
+
+
+# Formats that are one file, made from the whole journal.
+WHOLE_FILES: dict[str, Callable[[Iterable[Record]], str]] = {"json": as_json, "csv": as_csv, "album": as_album}
+# Formats that are a text file per picture; sd-scripts (kohya) looks for .caption.
+TEXT_SUFFIXES = {"txt-per-image": ".txt", "kohya": ".caption"}
+FORMATS = ("jsonl", *WHOLE_FILES, *TEXT_SUFFIXES)
