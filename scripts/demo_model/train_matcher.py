@@ -3,13 +3,15 @@
     python -m scripts.demo_model.train_matcher --work /tmp/demo-training --captioner models/blip-demo-scenes --out models/blip-demo-scenes-itm
 
 Image-text matching is BLIP's own filter (Li et al. 2022, CapFilt). The vision tower is the captioner's, frozen, so that what it saw is
-computed once here, and once for both models when describing; the text encoder starts from the captioner's decoder. Each picture comes with
-true sentences, the same with one fact changed, and a sentence about another picture. Seeded; resumes from the checkpoint in `--work`.
+computed once here, and once for both models when describing; the text encoder starts from the captioner's decoder, or with `--start` from
+that of a matcher made for an earlier captioner. Each picture comes with true sentences, the same with one fact changed, sentences on how
+two things stand to each other, and a sentence about another picture. Seeded; resumes from the checkpoint in `--work`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import time
@@ -22,11 +24,11 @@ import torch
 from torch import nn
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
 
-from scripts.demo_model.captions import caption, statement
+from scripts.demo_model.captions import RELATION_PHRASES, caption, statement
 from scripts.demo_model.changes import SLOTS, change, is_true
 from scripts.demo_model.drawing import draw
-from scripts.demo_model.facts import holds, read
-from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
+from scripts.demo_model.facts import holds, read, shown_objects
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, RELATIONS, Scene, SceneObject, random_scene, related
 from scripts.demo_model.train import (
     IMAGE_SIZE,
     MEAN,
@@ -49,7 +51,34 @@ def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
         rows.append((text, True, ""))
         if changed := change(text, scene, rng):
             rows.append((changed.text, False, changed.slot))
+    return rows + relations(scene, rng)
+
+
+def relations(scene: Scene, rng: random.Random, count: int = 3) -> list[tuple[str, bool, str]]:
+    """Up to `count` sentences on how two things stand to each other, as `sentences`: captions speak of it too seldom for a matcher to learn
+    what it looks like. What is true of a picture is drawn as often as what is false, every relation there equally often."""
+    shown = shown_objects(scene)
+    ways: dict[bool, dict[str, list[tuple[SceneObject, SceneObject]]]] = defaultdict(lambda: defaultdict(list))
+    for a, b in itertools.permutations(shown, 2):
+        for relation in RELATIONS:
+            truth = related(a, b, relation)
+            if truth or not related(a, b, relation, slack=0.05):  # what lies between isn't told
+                ways[truth][relation].append((a, b))
+    rows = []
+    for _ in range(count if ways else 0):
+        truth = rng.choice(sorted(ways))
+        relation = rng.choice(sorted(ways[truth]))
+        a, b = rng.choice(ways[truth][relation])
+        text = f"{noun(a, rng)} is {RELATION_PHRASES[relation]} {noun(b, rng)}"
+        rows.append((text, truth, "" if truth else "relation"))
     return rows
+
+
+def noun(thing: SceneObject, rng: random.Random) -> str:
+    """'the ball' or 'a red ball'."""
+    if rng.random() < 0.5:
+        return f"the {thing.kind}"
+    return f"{'an' if thing.color[0] in 'aeiou' else 'a'} {thing.color} {thing.kind}"
 
 
 def is_foreign(text: str, scene: Scene) -> bool:
@@ -122,11 +151,16 @@ def by_length(ids: torch.Tensor, parts: int) -> list[torch.Tensor]:
     return list((ids != 0).sum(1).argsort().chunk(parts))
 
 
-def start_matcher(config: BlipConfig, captioner: BlipForConditionalGeneration) -> BlipForImageTextRetrieval:
-    """The captioner's vision tower, frozen, and its decoder's layers as the text encoder to begin with."""
-    matcher = BlipForImageTextRetrieval(config)
+def start_matcher(
+    config: BlipConfig, captioner: BlipForConditionalGeneration, start: Path | None = None
+) -> BlipForImageTextRetrieval:
+    """The captioner's vision tower, frozen; to begin with its decoder's layers as the text encoder, or the matcher in the folder `start`."""
+    if start is None:
+        matcher = BlipForImageTextRetrieval(config)
+        matcher.text_encoder.load_state_dict(captioner.text_decoder.bert.state_dict())
+    else:
+        matcher = BlipForImageTextRetrieval.from_pretrained(start, dtype=torch.float32)
     matcher.vision_model.load_state_dict(captioner.vision_model.state_dict())
-    matcher.text_encoder.load_state_dict(captioner.text_decoder.bert.state_dict())
     matcher.vision_model.requires_grad_(False)
     return matcher
 
@@ -158,14 +192,23 @@ def _embed(matcher: BlipForImageTextRetrieval, pixels: np.ndarray) -> np.ndarray
 
 
 def train(
-    work: Path, captioner_folder: Path, out: Path, *, steps: int, pictures: int, batch: int, peak: float, seed: int
+    work: Path,
+    captioner_folder: Path,
+    out: Path,
+    *,
+    start_folder: Path | None,
+    steps: int,
+    pictures: int,
+    batch: int,
+    peak: float,
+    seed: int,
 ) -> None:
     torch.manual_seed(seed)
     work.mkdir(parents=True, exist_ok=True)
     config = write_layout(out)
     tokenizer = BertTokenizer.from_pretrained(out)
     captioner = BlipForConditionalGeneration.from_pretrained(captioner_folder, dtype=torch.float32)
-    matcher = start_matcher(config, captioner)
+    matcher = start_matcher(config, captioner, start_folder)
     embeds = see_all(matcher, work, pictures)
     learnt = [p for p in matcher.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=0.05)
@@ -265,6 +308,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, required=True, help="drawn pictures, embeddings and the checkpoint (3 GB)")
     parser.add_argument("--captioner", type=Path, required=True, help="folder of the demo captioner")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--start", type=Path, help="folder of an earlier matcher to begin from")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--pictures", type=int, default=32_000)
     parser.add_argument("--batch", type=int, default=48, help="pictures a step, about four sentences each")
@@ -278,8 +322,8 @@ def main() -> None:
     args = build_parser().parse_args()
     torch.set_num_threads(args.threads)
     train(
-        args.work, args.captioner, args.out, steps=args.steps, pictures=args.pictures, batch=args.batch, peak=args.peak,
-        seed=args.seed,
+        args.work, args.captioner, args.out, start_folder=args.start, steps=args.steps, pictures=args.pictures,
+        batch=args.batch, peak=args.peak, seed=args.seed,
     )  # fmt: skip
 
 
