@@ -348,9 +348,7 @@ class _Chunker:
         modifiers = tuple(self.words[one] for one in run[:-1])
         number = next((one for one in determiners if one in NUMBERS or one.isdigit()), "")
         plural = _is_plural(word) or number not in ("", "one", "1")
-        noun = Noun(
-            start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural
-        )
+        noun = Noun(start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural)
         return Chunk("noun", start, end, noun=noun)
 
     def _run(self, at: int, determiner: str, before: Chunk | None) -> list[int]:
