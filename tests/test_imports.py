@@ -62,6 +62,7 @@ ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "mes
 ALLOWED["metadata"] = {"errors"}
 ALLOWED["writers"] = {"errors"}
 ALLOWED["batch"] = {"describe", "errors", "image", "metadata", "options", "types", "writers"}
+ALLOWED["alttext"] = {"errors", "image", "options", "text", "types"}
 # The public names, for type checkers only.
 ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
 
