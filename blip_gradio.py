@@ -6,6 +6,7 @@ import argparse
 import base64
 import binascii
 import contextlib
+import functools
 import hashlib
 import html
 import logging
@@ -14,14 +15,14 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from abc import ABCMeta
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caption.admission import Gate
+from caption.api import beside, build_api, options_from
 from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
+from caption.fetch import fetch
 from caption.guard import guard_lifespan, prepare_environment
 from caption.messages import message_zh, percent
 from caption.options import MAX_SEED, DescribeOptions
@@ -48,7 +49,8 @@ from caption.page import (
     text_zh,
 )
 from caption.registry import find_model
-from caption.startup import DEFAULT_DEADLINE_S, BackgroundDownload, addresses, build_parser, port_is_free, start_fault
+from caption.service import Service
+from caption.startup import BackgroundDownload, addresses, build_parser, port_is_free, start_fault
 from caption.text import caption_stats
 from caption.types import Description, Progress
 
@@ -62,8 +64,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("blip_gradio")
 
 SHUTDOWN_S = 9.5  # for the work in hand; the process is gone 12 s after the signal
-POLL_S = 0.2  # how often a waiter tells its place: below 0.3 s, so that a closed page is noticed
-TELL_EVERY_S = 0.1  # progress more often than this is left out
 
 EXAMPLES = Path(__file__).resolve().parent / "caption" / "examples"
 PHOTOGRAPHS = {
@@ -71,77 +71,7 @@ PHOTOGRAPHS = {
 }  # fmt: skip
 
 
-# ------------------------------------------------------------------------------------------------- one description
-
-
-def work(
-    describer: Describer,
-    gate: Gate,
-    deadline_s: float,
-    image: str | bytes,
-    options: DescribeOptions,
-    stopped: Callable[[], bool],
-) -> Generator[int | Progress | Description, None, None]:
-    """Wait at the gate, yielding the place in line, then yield what the describer tells; the `Description` comes last.
-
-    Yields at least every 0.3 s; closing it frees the model before the place at the gate is given up. Raises `CaptionError`:
-    besides the describer's own, `BusyError`, and `Cancelled` (code `cancelled` or `deadline`).
-    """
-    with gate.enter() as ticket:
-        end = time.monotonic() + deadline_s
-
-        def over() -> bool:
-            return stopped() or time.monotonic() > end
-
-        def cancelled() -> Cancelled:
-            return Cancelled("stopped") if stopped() else Cancelled(f"over {deadline_s} s", code="deadline")
-
-        while not ticket.wait(POLL_S):
-            if over():
-                raise cancelled()
-            yield ticket.place or 0
-        with contextlib.closing(describer.stream(image, options, over)) as steps:
-            told_text, told_at = "", 0.0
-            try:
-                for step in steps:
-                    if isinstance(step, Progress):
-                        if step.partial_text == told_text and time.monotonic() - told_at < TELL_EVERY_S:
-                            continue
-                        told_text, told_at = step.partial_text, time.monotonic()
-                    yield step
-            except Cancelled as error:
-                raise cancelled() from error
-
-
-class Runs:
-    """The stop flags of the runs of every page, so that one event can end another."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._flags: dict[str, set[threading.Event]] = {}
-
-    @contextlib.contextmanager
-    def flag(self, session: str) -> Iterator[threading.Event]:
-        """A flag that `stop(session)` sets; it is set at the end in any case, so that nothing goes on unseen."""
-        flag = threading.Event()
-        with self._lock:
-            self._flags.setdefault(session, set()).add(flag)
-        try:
-            yield flag
-        finally:
-            flag.set()
-            with self._lock:
-                self._flags[session].discard(flag)
-                if not self._flags[session]:
-                    del self._flags[session]
-
-    def stop(self, session: str | None = None) -> None:
-        """Stop the runs of one page, or all."""
-        with self._lock:
-            for one, flags in self._flags.items():
-                if session in (None, one):
-                    for flag in flags:
-                        flag.set()
+# ------------------------------------------------------------------------------------------------- what comes in, what goes out
 
 
 def original_file(component: gr.Image, payload: Any) -> str | bytes | None:
@@ -204,21 +134,6 @@ def next_seed(seeds: dict[str, int], image: str | bytes, settings: Sequence[obje
     return key, (seeds[key] + 1) % (MAX_SEED + 1) if key in seeds else 0
 
 
-def options_from_api(
-    detail_level: object, multi_round: object, strategy: object, seed: object, min_support: object = None
-) -> DescribeOptions:
-    """Check the endpoint's arguments. Raises `OptionsError`."""
-    if isinstance(seed, float) and seed.is_integer():  # JSON has one kind of number
-        seed = int(seed)
-    return DescribeOptions(
-        detail=detail_level,  # type: ignore[arg-type]
-        multi_round=multi_round,  # type: ignore[arg-type]
-        strategy=strategy,  # type: ignore[arg-type]
-        seed=seed,  # type: ignore[arg-type]
-        min_support=min_support,  # type: ignore[arg-type]
-    )
-
-
 # ------------------------------------------------------------------------------------------------- the page
 
 
@@ -258,17 +173,9 @@ def example_pictures() -> list[tuple[str, str]]:
     ]
 
 
-def build_demo(
-    describer: Describer,
-    *,
-    gate: Gate | None = None,
-    deadline_s: float = DEFAULT_DEADLINE_S,
-    download: BackgroundDownload | None = None,
-    runs: Runs | None = None,
-) -> gr.Blocks:
-    """The page and the endpoint `/describe`; whatever describes goes through `gate`."""
-    gate = gate or Gate()
-    runs = runs or Runs()
+def build_demo(service: Service, *, download: BackgroundDownload | None = None) -> gr.Blocks:
+    """The page and the endpoint `/describe`."""
+    describer, runs = service.describer, service.runs
 
     def fields_of(description: Description, mark: str) -> dict[Any, Any]:
         """What the page says of a description, all but the slider."""
@@ -309,7 +216,7 @@ def build_demo(
                     raise ImageError("no image was given", code="no_image")
                 key, seed = next_seed(seeds, image, (detail, multi_round, strategy))
                 options = DescribeOptions(detail=detail, multi_round=multi_round, strategy=strategy, seed=seed)
-                steps = work(describer, gate, deadline_s, image, options, flag.is_set)
+                steps = service.work(image, options, flag.is_set)
                 for step in closing.enter_context(contextlib.closing(steps)):
                     if isinstance(step, Description):
                         note = "" if step.failure is None else "后面的一轮没有成功，已保留之前的描述。"
@@ -356,10 +263,12 @@ def build_demo(
                 raise ImageError("no image was given", code="no_image")
             if not isinstance(heatmaps, bool):
                 raise OptionsError(f"heatmaps must be true or false, not {heatmaps!r}", name="heatmaps")
-            options = options_from_api(detail_level, multi_round, strategy, seed, min_support)
+            options = options_from({
+                "detail": detail_level, "multi_round": multi_round, "strategy": strategy, "seed": seed, "min_support": min_support,
+            })  # fmt: skip
             with (
                 runs.flag(request.session_hash or "") as flag,
-                contextlib.closing(work(describer, gate, deadline_s, image, options, flag.is_set)) as steps,
+                contextlib.closing(service.work(image, options, flag.is_set)) as steps,
             ):
                 for step in steps:
                     if isinstance(step, Description):
@@ -501,16 +410,25 @@ def accept_fewer_values(demo: gr.Blocks, api_name: str) -> None:
     demo.validate_inputs = fill_and_check
 
 
-def launch(demo: gr.Blocks, *, host: str, port: int, allowed_hosts: Sequence[str] = ()) -> tuple[Any, str, str]:
-    """Serve the page without blocking; raises `OSError` when the port is used. Returns what `Blocks.launch` does."""
+def launch(
+    demo: gr.Blocks, service: Service, *, host: str, port: int, allowed_hosts: Sequence[str] = (), urls: bool = False
+) -> tuple[Any, str, str]:
+    """Serve the page and the API without blocking; raises `OSError` when the port is used. `urls`: the API may fetch pictures.
+
+    Returns what `Blocks.launch` does.
+    """
     from caption.image import MAX_BYTES
 
+    api = build_api(service, fetch if urls else None)
+    lifespan = guard_lifespan(
+        allowed_hosts=tuple(allowed_hosts), beside=functools.partial(beside, api), answered=service.metrics.answered
+    )
     fonts = ("ui-sans-serif", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
     return demo.queue(default_concurrency_limit=None, api_open=False).launch(
         server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, show_error=False, inbrowser=False,
         footer_links=[], run_history=False, enable_monitoring=False, state_session_capacity=500, ssr_mode=False, mcp_server=False, pwa=False,
         theme=gr.themes.Soft(font=fonts, font_mono=("ui-monospace", "Consolas", "monospace")), css=CSS,
-        js=page_js(MAX_BYTES, [label for _, label in example_pictures()]), app_kwargs={"lifespan": guard_lifespan(allowed_hosts=tuple(allowed_hosts))},
+        js=page_js(MAX_BYTES, [label for _, label in example_pictures()]), app_kwargs={"lifespan": lifespan},
     )  # fmt: skip
 
 
@@ -581,11 +499,13 @@ def private_uploads() -> Iterator[None]:
 
 
 def serve(describer: Describer, args: argparse.Namespace) -> int:
-    """Serve the page until a signal ends it; returns the exit code."""
-    gate, runs, download = Gate(), Runs(), background_download(args)
-    demo = build_demo(describer, gate=gate, deadline_s=args.deadline_s, download=download, runs=runs)
+    """Serve the page and the API until a signal ends it; returns the exit code."""
+    service, download = Service(describer, deadline_s=args.deadline_s), background_download(args)
+    demo = build_demo(service, download=download)
     try:
-        launch(demo, host=args.host, port=args.port, allowed_hosts=args.allowed_hosts)
+        launch(
+            demo, service, host=args.host, port=args.port, allowed_hosts=args.allowed_hosts, urls=args.allow_urls
+        )  # fmt: skip
     except OSError:  # another program took the port meanwhile
         return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
     except OptionsError:
@@ -599,18 +519,18 @@ def serve(describer: Describer, args: argparse.Namespace) -> int:
     print(f"模型：{model_title(describer.name)}，设备：{describer.device}，精度：{describer.precision}", flush=True)
     while not ending.wait(0.5):  # a wait without end can't be interrupted on Windows
         pass
-    shut_down(demo, gate, runs, download)
+    shut_down(demo, service, download)
     return 0
 
 
-def shut_down(demo: gr.Blocks, gate: Gate, runs: Runs, download: BackgroundDownload | None) -> None:
+def shut_down(demo: gr.Blocks, service: Service, download: BackgroundDownload | None) -> None:
     """Let the work in hand end, stop what lasts longer, close the server: 12 s at most."""
-    gate.drain()
+    service.gate.drain()
     if download:
         download.stop(0.5)
-    if not gate.wait_idle(SHUTDOWN_S - 0.5):
-        runs.stop()
-        gate.wait_idle(1.0)
+    if not service.gate.wait_idle(SHUTDOWN_S - 0.5):
+        service.runs.stop()
+        service.gate.wait_idle(1.0)
     # uvicorn waits for open pages; the process doesn't
     closing = threading.Thread(target=demo.close, kwargs={"verbose": False}, daemon=True)
     closing.start()

@@ -1,5 +1,7 @@
 """The one gate in front of a model: some run, some wait in line, the rest is refused by count.
 
+A request may take its place before its picture is here: it counts, and keeps its place, but nobody waits for it.
+
 Plain threads and locks, no event loop: a generator handler polls `ticket.wait(0.2)` and tells `ticket.place` between,
 an async handler polls `ticket.wait(0)`. A ticket belongs to no thread; any may wait for it or leave.
 """
@@ -17,6 +19,7 @@ from caption.errors import BusyError, Cancelled
 
 RUNNING = 1
 WAITING = 8
+DEADLINE_S = 900.0  # for a description, counted from its admission
 _SWEEP_S = 0.5  # how long a lost ticket may go unnoticed while others wait
 
 
@@ -30,13 +33,17 @@ class Gate:
         self.max_waiting = waiting
         self._changed = threading.Condition()
         self._running: set[object] = set()
-        self._queue: deque[object] = deque()  # holds something only while _running is full
+        self._queue: deque[object] = deque()  # holds a ticket that is ready only while _running is full
+        self._preparing: set[object] = set()  # of the queue; these are passed over
         self._draining = False
         # Finalizers run at any point of any thread, also in the midst of a method here: they may append, never lock.
         self._lost: deque[object] = deque()
 
-    def enter(self) -> Ticket:
-        """A ticket that runs or waits; never blocks. Raises `BusyError` (queue_full, draining)."""
+    def enter(self, *, ready: bool = True) -> Ticket:
+        """A ticket that runs or waits; never blocks. Raises `BusyError` (queue_full, draining).
+
+        One that isn't `ready` stays in line, and others pass it, until its `ready` is called.
+        """
         with self._changed:
             self._sweep()
             if self._draining:
@@ -49,6 +56,8 @@ class Gate:
                 )
             ticket = Ticket(self)
             self._queue.append(ticket._key)
+            if not ready:
+                self._preparing.add(ticket._key)
             self._advance()
             return ticket
 
@@ -103,11 +112,14 @@ class Gate:
             self._running.remove(key)
         elif key in self._queue:
             self._queue.remove(key)
+        self._preparing.discard(key)
         self._advance()
 
     def _advance(self) -> None:
-        while self._queue and len(self._running) < self.max_running:
-            self._running.add(self._queue.popleft())
+        ready = [key for key in self._queue if key not in self._preparing]
+        for key in ready[: self.max_running - len(self._running)]:
+            self._queue.remove(key)
+            self._running.add(key)
         self._changed.notify_all()
 
     def _sweep(self) -> None:
@@ -119,6 +131,7 @@ class Ticket:
     """A place at the gate, from `Gate.enter` until `leave`, the end of its `with` block, or its garbage collection."""
 
     def __init__(self, gate: Gate) -> None:
+        self.admitted_at = time.monotonic()
         self._gate = gate
         self._key = object()
         self._finalizer = weakref.finalize(self, gate._lost.append, self._key)
@@ -130,6 +143,12 @@ class Ticket:
         with self._gate._changed:
             self._gate._sweep()
             return self._gate._place(self._key)
+
+    def ready(self) -> None:
+        """From now on it may run; a second call does nothing."""
+        with self._gate._changed:
+            self._gate._preparing.discard(self._key)
+            self._gate._advance()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for this ticket's turn, at most `timeout_s` seconds (0: only look; None: for ever).

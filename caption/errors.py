@@ -12,6 +12,7 @@ HTTP_STATUS: dict[str, int] = {
     "url_forbidden": 403,
     "origin_forbidden": 403,
     "not_found": 404,
+    "method_not_allowed": 405,
     "too_large": 413,
     "unsupported_format": 415,
     "no_image": 422,
@@ -23,15 +24,18 @@ HTTP_STATUS: dict[str, int] = {
     "queue_full": 429,
     "cancelled": 499,
     "internal": 500,
+    "url_failed": 502,
     "download_failed": 502,
     "not_ready": 503,
     "draining": 503,
     "model_missing": 503,
     "model_damaged": 503,
     "out_of_memory": 503,
+    "url_timeout": 504,
     "deadline": 504,
     "disk_full": 507,
 }
+RETRY_AFTER_S = 5
 
 
 class CaptionError(Exception):
@@ -52,6 +56,11 @@ class CaptionError(Exception):
     @property
     def http_status(self) -> int:
         return HTTP_STATUS[self.code]
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """What the header `Retry-After` says, None for errors that go without it."""
+        return RETRY_AFTER_S if self.http_status in (429, 503) else None
 
 
 class ImageError(CaptionError):

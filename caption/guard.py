@@ -55,6 +55,7 @@ OPEN_ROUTES = frozenset({
     "info", "openapi.json", "app_id", "queue", "call", "run", "api", "upload", "upload_progress", "heartbeat", "cancel",
     "reset", "startup-events", "theme.css", "login_check",
 })  # fmt: skip
+OLDER_API = "/blip-analyze-image"  # answers failures in a shape of its own
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # Gradio runs `js=` code through the AsyncFunction constructor and writes inline scripts and styles; everything else
@@ -122,14 +123,18 @@ def check_json(content: bytes, *, folder: Path, own: HostPort | None) -> None:
 
     Gradio reads bodies with the same `json.loads`, so both see the same value.
     """
+    check_payload(parse_json(content), folder=folder, own=own)
+
+
+def parse_json(content: bytes) -> object:
+    """The value of a JSON body of reasonable shape, None for an empty one. Raises `CaptionError` (bad_json)."""
     items = sum(map(content.count, (b",", b"[", b"{")))
     if items > MAX_JSON_ITEMS:
         raise CaptionError(f"JSON of {items} items", code="bad_json")
     try:
-        payload = json.loads(content) if content else None
+        return json.loads(content) if content else None
     except (ValueError, RecursionError) as error:
         raise CaptionError(f"no JSON: {type(error).__name__}", code="bad_json") from error
-    check_payload(payload, folder=folder, own=own)
 
 
 def check_payload(payload: object, *, folder: Path, own: HostPort | None) -> None:
@@ -176,7 +181,8 @@ class GuardMiddleware:
     """The outermost ASGI layer of the server; scopes other than http and websocket pass untouched.
 
     `allowed_hosts`: names, with or without port, that the `Host` header may carry; empty for any. This machine itself
-    may always say localhost. `max_body_bytes`: for each request, as counted. `folder`: where uploads lie.
+    may always say localhost. `max_body_bytes`: for each request, as counted. `folder`: where uploads lie. `answered` is told the status of
+    every response that begins. An app inside finds the request's id at `scope["state"]["request_id"]`.
 
     Refusals and failures are answered with `caption.messages.error_body`. Raises `OptionsError` for a malformed host.
     """
@@ -188,12 +194,14 @@ class GuardMiddleware:
         allowed_hosts: Collection[str] = (),
         max_body_bytes: int = MAX_BODY_BYTES,
         folder: Path | None = None,
+        answered: Callable[[int], None] | None = None,
     ) -> None:
         self.app = app
         self.allowed_hosts = _parse_hosts(allowed_hosts)
         self.max_body_bytes = max_body_bytes
         self.folder = (folder or upload_folder()).resolve()
         self._buffered_bytes = 0
+        self._answered = answered or (lambda status: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -210,7 +218,7 @@ class GuardMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _route_path(scope)
-        answer = _Answer(path, send)
+        answer = _Answer(path, send, self._answered)
         body = _Body(receive, self.max_body_bytes)
         held = 0
         try:
@@ -219,7 +227,11 @@ class GuardMiddleware:
             self._check_length(scope)
             if path == f"{GRADIO}upload":
                 self._check_disk()
-            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _FORGED]}
+            scope = {
+                **scope,
+                "headers": [(name, value) for name, value in scope["headers"] if name not in _FORGED],
+                "state": {**scope.get("state", {}), "request_id": answer.request_id},
+            }
             if path.startswith(GRADIO) and path != f"{GRADIO}upload" and scope["method"] not in ("GET", "HEAD"):
                 content = await self._read(body)
                 held = len(content)
@@ -343,11 +355,12 @@ class _Body:
 class _Answer:
     """A response on its way out: its headers are completed, failures hidden. `closed`: refused, the app is not heard."""
 
-    def __init__(self, path: str, send: Send) -> None:
+    def __init__(self, path: str, send: Send, answered: Callable[[int], None]) -> None:
         self.request_id = secrets.token_hex(8)
         self.closed = False
         self._path = path
         self._send = send
+        self._answered = answered
         self._begun = False
         self._hidden: tuple[Message, list[bytes]] | None = None
 
@@ -379,10 +392,9 @@ class _Answer:
             content["detail"] = message_zh(error)  # what the page shows in a toast
         body = json.dumps(content, ensure_ascii=False).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        status = status or error.http_status
-        if status in (429, 503):
-            headers.append((b"retry-after", b"5"))
-        await self._start(status, headers)
+        if error.retry_after_s is not None:
+            headers.append((b"retry-after", str(error.retry_after_s).encode()))
+        await self._start(status or error.http_status, headers)
         await self._send({"type": "http.response.body", "body": body})
 
     async def _reveal(self, start: Message, body: bytes) -> None:
@@ -413,14 +425,20 @@ class _Answer:
             if name.lower() not in ours and not name.lower().startswith(b"access-control-")
         ]
         self._begun = True
+        self._answered(status)
         await self._send({"type": "http.response.start", "status": status, "headers": [*kept, *ours.items()]})
 
 
 def guard_lifespan(
-    *, allowed_hosts: Collection[str] = (), max_body_bytes: int = MAX_BODY_BYTES
+    *,
+    allowed_hosts: Collection[str] = (),
+    max_body_bytes: int = MAX_BODY_BYTES,
+    beside: Callable[[ASGIApp], ASGIApp] | None = None,
+    answered: Callable[[int], None] | None = None,
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """The `lifespan` of a Starlette application that puts a `GuardMiddleware` around everything else it has.
 
+    `beside` adds an app behind the same guard: it is given the application and returns what answers in its place. `answered`: as there.
     Half-written uploads are cleared away meanwhile. Raises `OptionsError` for a malformed host.
     """
     _parse_hosts(allowed_hosts)  # now, while someone reads the error
@@ -429,7 +447,8 @@ def guard_lifespan(
     async def lifespan(app: Any) -> AsyncIterator[None]:
         if app.middleware_stack is None:
             raise RuntimeError("the application has no middleware stack to guard")
-        guard = GuardMiddleware(app.middleware_stack, allowed_hosts=allowed_hosts, max_body_bytes=max_body_bytes)
+        inside = beside(app.middleware_stack) if beside else app.middleware_stack
+        guard = GuardMiddleware(inside, allowed_hosts=allowed_hosts, max_body_bytes=max_body_bytes, answered=answered)
         app.middleware_stack = guard
         sweeping = asyncio.create_task(_sweep(guard.folder))
         try:
@@ -480,8 +499,8 @@ def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
 
 
 def _is_for_the_user(path: str, body: bytes) -> bool:
-    """Whether a 500 is Gradio's way to say a `gr.Error`, whose text was written for the page."""
-    if not path.startswith((f"{GRADIO}run/", f"{GRADIO}api/")):
+    """Whether a 500's text was written for the user: Gradio's way to say a `gr.Error`, and the older API's to say anything."""
+    if not path.startswith((f"{GRADIO}run/", f"{GRADIO}api/", OLDER_API)):
         return False
     try:
         content = json.loads(body)

@@ -10,9 +10,10 @@ from caption.errors import CaptionError
 # Code -> sentence. A field takes its value from `error.details`, else from `_USUAL`.
 _SENTENCES = {
     "bad_json": "请求的内容不是有效的 JSON，请检查格式后再发送。",
-    "url_forbidden": "不支持用网址读取图片，请把图片保存下来后上传。",
+    "url_forbidden": "不能从这个网址读取图片，请把图片保存下来后上传。",
     "origin_forbidden": "这个请求来自其他网站，已被拒绝，请直接打开本服务的页面再操作。",
     "not_found": "没有这个地址，请从本服务的首页开始使用。",
+    "method_not_allowed": "这个地址不支持这种请求方法，请查看接口说明。",
     "too_large": "图片超过 {max_mib} MiB，请压缩后再上传。",
     "unsupported_format": "不支持这种文件格式，请转换为 JPEG、PNG、WebP、GIF、BMP、TIFF 或 AVIF 图片后再上传。",
     "no_image": "没有收到图片，请先上传或粘贴一张图片。",
@@ -24,12 +25,14 @@ _SENTENCES = {
     "queue_full": "当前排队已满（{running} 个在运行、{waiting} 个在等待），请稍后再试。",
     "cancelled": "已停止，需要时请重新生成。",
     "internal": "程序内部出错，请重试；如果仍然出错，请把请求编号告诉管理员。",
+    "url_failed": "没有从这个网址取得图片，请检查网址，或把图片保存下来后上传。",
     "download_failed": "下载失败，请检查网络连接后再试。",
     "not_ready": "模型正在加载，请稍候片刻再试。",
     "draining": "服务正在停止，请等它重新启动后再试。",
     "model_missing": "没有找到模型文件，请先下载模型，再重新启动程序。",
     "model_damaged": "模型文件已损坏，请重新下载模型，再重新启动程序。",
     "out_of_memory": "内存或显存不足，请降低详细程度，或关闭其他程序后再试。",
+    "url_timeout": "从这个网址下载图片超时，请稍后再试，或把图片保存下来后上传。",
     "deadline": "处理时间超过了上限，请降低详细程度，或稍后再试。",
     "disk_full": "磁盘空间不足，请清理磁盘后再试。",
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from caption.admission import DEADLINE_S
 from caption.download import download_model, probe_hub
 from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
 from caption.messages import message_zh
@@ -19,7 +20,7 @@ from caption.registry import MODELS
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_HOST, DEFAULT_PORT, DEFAULT_DEADLINE_S = "0.0.0.0", 29999, 900.0
+DEFAULT_HOST, DEFAULT_PORT = "0.0.0.0", 29999
 PROBE_TIMEOUT_S = 5.0
 
 
@@ -184,8 +185,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("precision", "auto", "精度：auto、float32、bfloat16、float16、int8")
     add("calibration", None, "支持度的校准文件；默认用模型文件夹里的", type=Path, metavar="FILE")
     add("threads", None, "CPU 线程数", type=whole(1, 1024))
-    add("deadline-s", str(DEFAULT_DEADLINE_S), "一次生成最多用多少秒，包括排队", type=seconds)
+    add("deadline-s", str(DEADLINE_S), "一次生成最多用多少秒，包括排队", type=seconds)
     add("allowed-hosts", "", "允许的 Host，用逗号分隔，默认不限制", type=hosts)
+    add("allow-urls", "0", "HTTP 接口可以用网址读取公网上的图片", nargs="?", const="1", type=flag, metavar="0|1")
     add("download", None, "启动时在后台下载的模型", nargs="?", const="large", type=downloadable, metavar="MODEL")
     add("demo", "0", "只用演示模型，不下载", nargs="?", const="1", type=flag, metavar="0|1")
     return parser

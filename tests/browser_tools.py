@@ -16,10 +16,11 @@ from typing import Any
 
 from PIL import Image
 
-from caption.admission import Gate
+from caption.admission import DEADLINE_S, Gate
 from caption.errors import Cancelled
 from caption.image import load_image
 from caption.options import DescribeOptions
+from caption.service import Service
 from caption.text import caption_stats
 from caption.types import Box, Description, Progress, Sentence, StageTimes, WordEvidence
 
@@ -159,16 +160,18 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(describer: Any, *, gate: Gate | None = None, host: str = "127.0.0.1", **options: Any) -> Iterator[Served]:
+def serving(
+    describer: Any, *, gate: Gate | None = None, deadline_s: float = DEADLINE_S, host: str = "127.0.0.1", **options: Any
+) -> Iterator[Served]:
     """The app in this process, as `main` serves it."""
     import blip_gradio
 
-    gate = gate or Gate()
-    demo = blip_gradio.build_demo(describer, gate=gate, **options)
+    service = Service(describer, gate, deadline_s)
+    demo = blip_gradio.build_demo(service, **options)
     port = free_port()
-    blip_gradio.launch(demo, host=host, port=port)
+    blip_gradio.launch(demo, service, host=host, port=port)
     try:
-        yield Served(port, describer, gate)
+        yield Served(port, describer, service.gate)
     finally:
         demo.close(verbose=False)
 

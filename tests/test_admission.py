@@ -81,6 +81,51 @@ def test_several_may_run() -> None:
     assert [first.place, third.place] == [0, 0]
 
 
+def test_who_is_not_ready_keeps_the_place_and_is_passed() -> None:
+    gate = Gate(running=1, waiting=2)
+    first, second, third = gate.enter(ready=False), gate.enter(), gate.enter(ready=False)
+    assert [first.place, second.place, third.place] == [1, 0, 2]
+    assert (gate.running, gate.waiting) == (1, 2)
+    with pytest.raises(BusyError):
+        gate.enter()
+    third.ready()
+    first.ready()
+    first.ready()
+    assert [first.place, second.place, third.place] == [1, 0, 2]
+    second.leave()
+    assert [first.place, third.place] == [0, 1]
+    first.leave()
+    assert third.wait(0)
+    third.leave()
+    assert gate.wait_idle(0)
+
+
+def test_being_ready_wakes_a_waiter() -> None:
+    ticket = Gate().enter(ready=False)
+    turns: list[bool] = []
+    threads = start(lambda: turns.append(ticket.wait(SOON_S)))
+    assert ticket.wait(0.05) is False
+    ticket.ready()
+    join(threads)
+    assert turns == [True]
+
+
+def test_who_leaves_unready_leaves_nothing_behind() -> None:
+    gate = Gate(running=1, waiting=1)
+    for _ in range(3):
+        with gate.enter(ready=False):
+            assert (gate.running, gate.waiting) == (0, 1)
+    ticket = gate.enter(ready=False)
+    ticket.leave()
+    ticket.ready()
+    assert (gate.running, gate.waiting, ticket.place) == (0, 0, None)
+
+
+def test_a_ticket_knows_when_it_was_given() -> None:
+    before = time.monotonic()
+    assert before <= Gate().enter().admitted_at <= time.monotonic()
+
+
 def test_leaving_from_the_middle_moves_those_behind_up() -> None:
     gate = Gate(running=1, waiting=8)
     tickets = [gate.enter() for _ in range(5)]

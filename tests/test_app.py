@@ -40,6 +40,7 @@ from caption.messages import message_zh, refusal_zh
 from caption.options import DescribeOptions
 from caption.page import DEFAULT_STRATEGY, DESCRIPTION_GONE, note_html
 from caption.registry import DamagedModel
+from caption.service import Service
 from caption.startup import BackgroundDownload, DownloadStatus
 from caption.text import caption_stats
 
@@ -323,7 +324,7 @@ def test_a_closed_run_leaves_the_describer_before_the_gate():
         active_when_left.append(describer.active)
         leave(ticket)
 
-    steps = blip_gradio.work(describer, gate, 60, picture_bytes(), DescribeOptions(), lambda: False)  # type: ignore[arg-type]
+    steps = Service(describer, gate).work(picture_bytes(), DescribeOptions(), lambda: False)  # type: ignore[arg-type]
     next(steps)
     assert (describer.active, gate.running) == (1, 1)
     with pytest.MonkeyPatch.context() as patch:
@@ -473,6 +474,9 @@ def test_the_app_starts_says_so_and_ends_on_sigterm(tiny_folder: Path):
         assert process.stdout.readline().startswith(f"模型：{tiny_folder.name}，设备：")
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20).read().decode()
         assert "BLIP超详细图片描述生成器" in page
+        api = f"http://127.0.0.1:{port}/api/v1/describe?strategy=plain"
+        with urllib.request.urlopen(urllib.request.Request(api, picture_bytes()), timeout=20) as answer:
+            assert json.load(answer)["model"] == tiny_folder.name
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/heartbeat/abc", timeout=20) as tab:
             assert tab.readline()  # a page is open
             began = time.monotonic()
@@ -488,18 +492,19 @@ def test_the_app_starts_says_so_and_ends_on_sigterm(tiny_folder: Path):
 
 def test_shutting_down_lets_short_work_end_and_stops_the_rest(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(blip_gradio, "SHUTDOWN_S", 1.0)
-    describer, gate, runs = FakeDescriber(), Gate(), blip_gradio.Runs()
+    describer = FakeDescriber()
+    service = Service(describer)  # type: ignore[arg-type]
     describer.hold_at = 1
     closed: list[bool] = []
     ended: list[str] = []
 
     class Page:
         def close(self, *, verbose: bool) -> None:
-            closed.append(gate.running == 0)
+            closed.append(service.gate.running == 0)
 
     def visitor() -> None:
-        with runs.flag("one page") as flag:
-            steps = blip_gradio.work(describer, gate, 60, picture_bytes(), DescribeOptions(), flag.is_set)  # type: ignore[arg-type]
+        with service.runs.flag("one page") as flag:
+            steps = service.work(picture_bytes(), DescribeOptions(), flag.is_set)
             with pytest.raises(Cancelled):
                 list(steps)
             ended.append("stopped")
@@ -507,8 +512,8 @@ def test_shutting_down_lets_short_work_end_and_stops_the_rest(monkeypatch: pytes
     thread = threading.Thread(target=visitor)
     thread.start()
     assert until(lambda: describer.active == 1)
-    blip_gradio.shut_down(Page(), gate, runs, None)
+    blip_gradio.shut_down(Page(), service, None)
     thread.join(10)
-    assert (ended, closed, gate.draining) == (["stopped"], [True], True)
+    assert (ended, closed, service.gate.draining) == (["stopped"], [True], True)
     with pytest.raises(BusyError):
-        gate.enter()
+        service.gate.enter()

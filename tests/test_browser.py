@@ -778,7 +778,11 @@ def test_the_slider_filters_without_the_model(served: Served, explained: Callabl
     assert page.locator("#dropped li").inner_text() == "A dog sleeps on the roof.（支持度 12 %）"
     page.locator(SENTENCES).first.click()
     tickets: list[object] = []
-    served.gate.enter = lambda: tickets.append(1)  # type: ignore[assignment, method-assign, return-value]
+
+    def enter(*, ready: bool = True) -> Any:
+        tickets.append(ready)
+
+    served.gate.enter = enter  # type: ignore[method-assign]
     try:
         number.fill("75")
         visitor.wait_text(f"{STATEMENTS[0].text} {STATEMENTS[1].text}")

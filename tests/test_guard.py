@@ -266,6 +266,61 @@ def test_websockets() -> None:
     assert sent == [{"type": "websocket.close", "code": 1008}, {"type": "websocket.accept"}]
 
 
+def test_the_app_inside_learns_the_id_of_its_request() -> None:
+    async def tell(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, body=f"{scope['state']['request_id']} {scope['state']['kept']}".encode())
+
+    reply = request(GuardMiddleware(tell), state={"kept": "yes"})
+    assert reply.body.decode() == f"{reply.headers['x-request-id']} yes"
+
+
+def test_every_answer_is_counted_by_its_status() -> None:
+    statuses: list[int] = []
+    app = GuardMiddleware(saying(201, b"made"), answered=statuses.append)
+    assert request(app).status == 201
+    assert request(app, headers=host("a", origin="http://evil.test")).status == 403
+    assert request(GuardMiddleware(saying(500, b"secret"), answered=statuses.append)).status == 500
+    assert statuses == [201, 403, 500]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kept"),
+    [
+        ("/blip-analyze-image", b'{"error": "told"}', True),
+        ("/blip-analyze-image", b'{"detail": "secret"}', False),
+        ("/blip-analyze-image", b"secret", False),
+        ("/api/v1/describe", b'{"error": "secret"}', False),
+    ],
+)
+def test_the_older_api_may_say_why_it_failed(path: str, body: bytes, kept: bool) -> None:
+    reply = request(GuardMiddleware(saying(500, body)), path)
+    assert reply.status == 500
+    assert (reply.body == body) is kept
+    assert kept or reply.code == "internal"
+
+
+def test_an_app_beside_stands_behind_the_same_guard() -> None:
+    class Application:
+        middleware_stack: Any = staticmethod(saying(200, b"page"))
+
+    def beside(page: Any) -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await (saying(200, b"api") if scope["path"] == "/api" else page)(scope, receive, send)
+
+        return app
+
+    async def run() -> list[Reply]:
+        app = Application()
+        statuses: list[int] = []
+        async with guard_lifespan(beside=beside, answered=statuses.append)(app):
+            replies = [await exchange(app.middleware_stack, path) for path in ("/", "/api")]
+            replies.append(await exchange(app.middleware_stack, "/api", headers=host("a", origin="http://evil.test")))
+        assert statuses == [200, 200, 403]
+        return replies
+
+    assert [reply.body for reply in asyncio.run(run())][:2] == [b"page", b"api"]
+
+
 def test_forged_addresses_do_not_reach_the_app() -> None:
     async def tell(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, body=b" ".join(name for name, _ in scope["headers"]))

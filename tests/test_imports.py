@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": {"errors"},
     "hub": {"registry", "errors"},
     "download": {"hub", "registry", "errors", "messages"},
-    "startup": {"download", "registry", "messages", "errors"},
+    "startup": {"admission", "download", "registry", "messages", "errors"},
     "page": {"messages", "registry", "types"},
     "network": {"errors"},
     "model": {"network", "registry", "image", "options", "types", "errors"},
@@ -63,6 +63,11 @@ ALLOWED["metadata"] = {"errors"}
 ALLOWED["writers"] = {"errors"}
 ALLOWED["batch"] = {"describe", "errors", "image", "metadata", "options", "types", "writers"}
 ALLOWED["alttext"] = {"errors", "image", "options", "text", "types"}
+ALLOWED["fetch"] = {"errors"}
+ALLOWED["metrics"] = {"admission", "errors"}
+ALLOWED["service"] = {"admission", "describe", "errors", "metrics", "options", "types"}
+ALLOWED["api_schema"] = {"errors", "fetch", "options", "types"}
+ALLOWED["api"] = {"api_schema", "errors", "guard", "image", "messages", "options", "registry", "service", "types"}
 # The public names, for type checkers only.
 ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
 

@@ -23,6 +23,7 @@ VARIABLES = [
     "THREADS",
     "DEADLINE_S",
     "ALLOWED_HOSTS",
+    "ALLOW_URLS",
     "DOWNLOAD",
     "DEMO",
 ]
@@ -38,7 +39,7 @@ def test_the_defaults():
     args = build_parser().parse_args([])
     assert vars(args) == {
         "host": "0.0.0.0", "port": 29999, "model": "auto", "device": "auto", "precision": "auto", "threads": None, "calibration": None,
-        "deadline_s": 900.0, "allowed_hosts": (), "download": None, "demo": False,
+        "deadline_s": 900.0, "allowed_hosts": (), "allow_urls": False, "download": None, "demo": False,
     }  # fmt: skip
 
 
@@ -52,6 +53,7 @@ VALUES = [
     ("threads", "3", 3),
     ("deadline-s", "2.5", 2.5),
     ("allowed-hosts", "Blip.local, 10.0.0.5", ("blip.local", "10.0.0.5")),
+    ("allow-urls", "1", True),
     ("download", "base", "base"),
     ("demo", "1", True),
 ]
@@ -73,8 +75,8 @@ def test_the_command_line_comes_before_the_environment(monkeypatch: pytest.Monke
 
 
 def test_flags_need_no_value():
-    args = build_parser().parse_args(["--download"])
-    assert (args.download, build_parser().parse_args(["--demo"]).demo) == ("large", True)
+    args = build_parser().parse_args(["--download", "--allow-urls"])
+    assert (args.download, args.allow_urls, build_parser().parse_args(["--demo"]).demo) == ("large", True, True)
 
 
 def test_a_bad_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
