@@ -66,9 +66,14 @@ PRESETS = {
 # The strategy "grounded": many short captions. BLIP learnt on captions of up to 40 tokens; what is longer, it invents.
 GROUNDED_PROMPTS = ("", "a photography of", "a detailed photography of")
 REGION_PROMPTS = ("", "a photography of")
-# Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: its left and its right without the top, where
-# little happens. On drawn scenes quarters and the middle, five looks instead of two, found no more.
-REGIONS = ((0.0, 0.2, 0.6, 1.0), (0.4, 0.2, 1.0, 1.0))
+# Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: quarters that overlap, and the middle.
+REGIONS = (
+    (0.0, 0.0, 0.6, 0.6),
+    (0.4, 0.0, 1.0, 0.6),
+    (0.2, 0.2, 0.8, 0.8),
+    (0.0, 0.4, 0.6, 1.0),
+    (0.4, 0.4, 1.0, 1.0),
+)
 # What is asked about a thing that was found: the model goes on from "<what it said>. the <thing> is". An open question suggests nothing;
 # a leading one does, so it is put only where a matcher can refuse the answer.
 OPEN_QUESTIONS = ("is",)
