@@ -68,6 +68,28 @@ ALLOWED["metrics"] = {"admission", "errors"}
 ALLOWED["service"] = {"admission", "describe", "errors", "metrics", "options", "types"}
 ALLOWED["api_schema"] = {"errors", "fetch", "options", "types"}
 ALLOWED["api"] = {"api_schema", "errors", "guard", "image", "messages", "options", "registry", "service", "types"}
+ALLOWED["batch_ray"] = {"batch", "describe", "errors", "registry", "writers"}
+ALLOWED["cli"] = {
+    "alttext",
+    "batch",
+    "batch_ray",
+    "calibration",
+    "describe",
+    "download",
+    "errors",
+    "fetch",
+    "hub",
+    "image",
+    "messages",
+    "model",
+    "options",
+    "page",
+    "registry",
+    "startup",
+    "types",
+    "writers",
+}
+ALLOWED["__main__"] = {"cli"}
 # The public names, for type checkers only.
 ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
 
