@@ -24,11 +24,20 @@ import torch
 from torch import nn
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
 
-from scripts.demo_model.captions import RELATION_PHRASES, caption, statement
+from scripts.demo_model.captions import PLACE_PHRASES, RELATION_PHRASES, caption, statement
 from scripts.demo_model.changes import SLOTS, change, is_true
 from scripts.demo_model.drawing import draw
-from scripts.demo_model.facts import holds, read, shown_objects
-from scripts.demo_model.scenes import HELD_OUT_SEEDS, RELATIONS, Scene, SceneObject, random_scene, related
+from scripts.demo_model.facts import Fact, holds, read, shown_objects
+from scripts.demo_model.scenes import (
+    HELD_OUT_SEEDS,
+    PLACES,
+    RELATIONS,
+    Scene,
+    SceneObject,
+    place_of,
+    random_scene,
+    related,
+)
 from scripts.demo_model.train import (
     IMAGE_SIZE,
     MEAN,
@@ -51,7 +60,7 @@ def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
         rows.append((text, True, ""))
         if changed := change(text, scene, rng):
             rows.append((changed.text, False, changed.slot))
-    return rows + relations(scene, rng)
+    return rows + relations(scene, rng) + places(scene, rng)
 
 
 def relations(scene: Scene, rng: random.Random, count: int = 3) -> list[tuple[str, bool, str]]:
@@ -72,6 +81,21 @@ def relations(scene: Scene, rng: random.Random, count: int = 3) -> list[tuple[st
         text = f"{noun(a, rng)} is {RELATION_PHRASES[relation]} {noun(b, rng)}"
         rows.append((text, truth, "" if truth else "relation"))
     return rows
+
+
+def places(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
+    """A sentence on where a thing is, as `sentences`: a false one is as likely as a true one, and the middle is as often said as the sides."""
+    shown = [thing for thing in shown_objects(scene) if place_of(thing)]
+    if not shown:
+        return []
+    thing, place = rng.choice(shown), rng.choice(PLACES)
+    if rng.random() < 0.5:
+        there = [one for one in shown if place_of(one) == place]
+        thing = rng.choice(there or shown)
+    truth = place_of(thing) == place
+    if not truth and holds(Fact("place", thing.kind, place), scene) is not False:
+        return []
+    return [(f"{noun(thing, rng)} is {PLACE_PHRASES[place]}", truth, "" if truth else "place")]
 
 
 def noun(thing: SceneObject, rng: random.Random) -> str:
