@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -381,8 +382,8 @@ def _connected(address: str | None) -> Iterator[Any]:
     """Ray, connected to a cluster; a connection that the caller has is used and stays. Raises `OptionsError` (engine, ray_address)."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
-        import ray.data
+        ray: Any = importlib.import_module("ray")  # no statement: type checkers would ask for what may be missing
+        importlib.import_module("ray.data")
     except ImportError as error:
         message = f"the engine ray needs a package more: pip install '{RAY_REQUIREMENT}'"
         raise OptionsError(message, name="engine") from error

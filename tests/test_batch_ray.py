@@ -394,9 +394,7 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("OMP_NUM_THREADS", "1"),
     ):
         monkeypatch.setenv(name, value)
-    pytest.importorskip("ray", reason="the engine ray is an extra")
-    from ray.cluster_utils import Cluster as RayCluster
-
+    ray: Any = pytest.importorskip("ray.cluster_utils", reason="the engine ray is an extra")
     node: dict[str, Any] = {
         "num_cpus": 1,
         "node_ip_address": "127.0.0.1",
@@ -405,7 +403,7 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
         # a socket's path must be short
-        cluster = RayCluster(initialize_head=True, head_node_args=node | {"temp_dir": folder})
+        cluster = ray.Cluster(initialize_head=True, head_node_args=node | {"temp_dir": folder})
         try:
             cluster.add_node(**node)
             yield cluster.address
