@@ -29,7 +29,7 @@ from caption.grounded import supported_text
 from caption.image import load_image
 from caption.registry import WEIGHTS_FILE
 from caption.text import split_phrases
-from caption.types import Evidence, Sentence
+from caption.types import Sentence
 from caption.verify import WHOLE, Judge, agreement, numbers, summary
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
@@ -117,10 +117,8 @@ def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -
         if not texts:
             continue
         sight = judge.see([load_image(one.path)], [WHOLE])
-        odds = judge.match(sight, texts)
-        for i, followed in enumerate(judge.follow(sight, texts)):
-            agreed = agreement(followed.text, claimed)
-            evidence = Evidence(odds[i] if odds else None, None, followed.likelihood, followed.contrast, agreed)
+        for i, (followed, alone) in enumerate(judge.weigh(sight, texts)):
+            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, claimed))
             found.append(Judged(numbers(followed.text, evidence), i < len(own)))
     return found
 

@@ -28,7 +28,7 @@ from caption.options import DescribeOptions
 from caption.prompts import GroundedSettings
 from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
 from caption.text import caption_stats
-from caption.types import Description, Evidence, Progress, StageTimes
+from caption.types import Description, Progress, StageTimes
 from caption.verify import WHOLE, Judge
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = ["Describer", "load_describer", "with_min_support"]
 
 logger = logging.getLogger(__name__)
 
+Step = TypeVar("Step")
 Result = TypeVar("Result")
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
@@ -109,12 +110,7 @@ class Describer:
         chosen = options or DescribeOptions()
 
         def work(emit: Callable[[Progress], None], closed: Callable[[], bool]) -> Description:
-            steps = self._pipeline(image, chosen, lambda: closed() or (stop is not None and stop()))
-            while True:
-                try:
-                    emit(next(steps))
-                except StopIteration as finished:
-                    return finished.value
+            return _result(self._pipeline(image, chosen, lambda: closed() or (stop is not None and stop())), emit)
 
         latest = Progress(0.0, "encoding")
         events = in_background(work)
@@ -132,12 +128,7 @@ class Describer:
     def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
         """How well a picture supports each text, 0 to 1 (`Sentence.support`). Raises `ImageError`, `ModelError`."""
         sight = self.judge.see([load_image(image)], [WHOLE])
-        odds = self.judge.match(sight, texts)
-        followed = self.judge.follow(sight, texts)
-        return [
-            self.judge.support(one.text, Evidence(odds[i] if odds else None, None, one.likelihood, one.contrast, 0.0))
-            for i, one in enumerate(followed)
-        ]
+        return [self.judge.support(one.text, evidence) for one, evidence in self.judge.weigh(sight, texts)]
 
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None
@@ -232,11 +223,11 @@ class Describer:
         )
 
 
-def _result(steps: Generator[object, None, Result]) -> Result:
-    """What a generator returns, without looking at its steps."""
+def _result(steps: Generator[Step, None, Result], emit: Callable[[Step], object] = lambda _: None) -> Result:
+    """What a generator returns; its steps are handed to `emit`."""
     while True:
         try:
-            next(steps)
+            emit(next(steps))
         except StopIteration as finished:
             return finished.value
 

@@ -112,10 +112,7 @@ class _Inquiry:
         texts = [one.text for one in proposals]
         if not texts:
             return
-        odds = self.judge.match(whole, texts, None, self.stop)
-        followed = self.judge.follow(whole, texts, None, self.stop)
-        for i, (one, seen) in enumerate(zip(proposals, followed, strict=True)):
-            evidence = Evidence(odds[i] if odds else None, None, seen.likelihood, seen.contrast, 0.0)
+        for one, (seen, evidence) in zip(proposals, self.judge.weigh(whole, texts, self.stop), strict=True):
             self.checked[one.text] = _Checked(one.text, None, one.candidate, evidence, seen.words())
 
     def _weigh_regions(self, whole: Sight, regions: Sight, proposals: Sequence[_Proposal]) -> None:

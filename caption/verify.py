@@ -123,6 +123,14 @@ class Judge:
             for text, owner, there, without in zip(texts, owners, seeing, blind, strict=True)
         ]
 
+    def weigh(self, sight: Sight, texts: Sequence[str], stop: Stop = None) -> list[tuple[Followed, Evidence]]:
+        """What speaks for each text about the first look, other captions aside."""
+        odds = self.match(sight, texts, None, stop)
+        return [
+            (one, Evidence(odds[i] if odds else None, None, one.likelihood, one.contrast, 0.0))
+            for i, one in enumerate(self.follow(sight, texts, None, stop))
+        ]
+
     def support(self, text: str, evidence: Evidence) -> float:
         """Of a statement, 0 to 1: a probability where there is a calibration, else a score without a scale."""
         if self.calibration:
