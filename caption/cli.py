@@ -586,10 +586,10 @@ def _read_page(args: argparse.Namespace) -> tuple[bytes, str, str]:
             raise Unable("网址不能和 --in-place、--root 一起用。")
         if not args.allow_urls:
             raise Unable("要读取网址，请加上 --allow-urls。")
-        from caption.fetch import fetch_image
+        from caption.fetch import fetch_page
 
         try:
-            return fetch_image(args.page), args.page, ""
+            return *fetch_page(args.page), ""
         except CaptionError as error:
             raise Unable(f"没有取得网页 {args.page!r}：{message_zh(error)}") from error
     path = Path(args.page)

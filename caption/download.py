@@ -415,7 +415,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(sentence, file=sys.stderr)
     except CaptionError as error:
         exit_code, sentence = _ENDINGS[error.reason if isinstance(error, DownloadError) else error.code]
-        print(f"{sentence}\n（{error}）", file=sys.stderr)
+        print(f"{sentence}（{' '.join(str(error).split())}）", file=sys.stderr)
     else:
         exit_code = EXIT_OK
     return exit_code

@@ -112,6 +112,14 @@ async def fetch(
     `resolver`, `network` and `ssl_context` are how names are looked up, addresses dialled and certificates checked. Raises `CaptionError`:
     url_forbidden (the URL, or an address that isn't public) · url_failed · url_timeout · too_large.
     """
+    content, _ = await _fetch(url, resolver, network, ssl_context)
+    return content
+
+
+async def _fetch(
+    url: str, resolver: Resolver, network: httpcore.AsyncNetworkBackend | None, ssl_context: ssl.SSLContext | None
+) -> tuple[bytes, str]:
+    """The bytes, and the URL they came from after all redirects."""
     checked = _CheckedNetwork(resolver, network or httpcore.AnyIOBackend())
     try:
         with anyio.fail_after(TOTAL_S):
@@ -137,14 +145,25 @@ def fetch_image(
     return anyio.run(functools.partial(fetch, url, resolver=resolver, network=network, ssl_context=ssl_context))
 
 
-async def _follow(pool: httpcore.AsyncConnectionPool, url: httpx.URL) -> bytes:
+def fetch_page(
+    url: str,
+    *,
+    resolver: Resolver = resolve,
+    network: httpcore.AsyncNetworkBackend | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> tuple[bytes, str]:
+    """`fetch_image`, and the URL that the bytes came from after all redirects: what is named in a page is relative to that."""
+    return anyio.run(_fetch, url, resolver, network, ssl_context)
+
+
+async def _follow(pool: httpcore.AsyncConnectionPool, url: httpx.URL) -> tuple[bytes, str]:
     for _ in range(MAX_REDIRECTS + 1):
         target = httpcore.URL(scheme=url.scheme.encode(), host=url.raw_host, port=url.port, target=url.raw_path)
         headers = [("Host", url.netloc.decode()), *_HEADERS]
         timeouts = {"connect": CONNECT_S, "read": TOTAL_S, "write": TOTAL_S, "pool": TOTAL_S}
         async with pool.stream("GET", target, headers=headers, extensions={"timeout": timeouts}) as answer:
             if answer.status not in _REDIRECTS:
-                return await _content(answer)
+                return await _content(answer), str(url)
             location = _header(answer, b"location")
         url = check_url(location, base=url)
     raise CaptionError(f"more than {MAX_REDIRECTS} redirects", code="url_failed")

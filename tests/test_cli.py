@@ -590,8 +590,13 @@ def test_alt_text_of_a_url(run: Run, teller: Teller, monkeypatch: pytest.MonkeyP
             raise CaptionError(url, code="url_failed")
         return served[url]
 
+    def fetch_page(url: str) -> tuple[bytes, str]:  # the old address leads to the new one: pictures lie beside that
+        there = url.replace("/old", "/p/")
+        return fetch(there), there
+
     monkeypatch.setattr("caption.fetch.fetch_image", fetch)
-    done = run("alt-text", "--allow-urls", "http://example.com/p/")
+    monkeypatch.setattr("caption.fetch.fetch_page", fetch_page)
+    done = run("alt-text", "--allow-urls", "http://example.com/old")
     assert done.code == 3
     assert '<img alt="A red picture." src=red.png>' in done.out
     assert "<img src='blue.jpg'>" in done.out

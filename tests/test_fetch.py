@@ -20,7 +20,7 @@ import trustme
 
 from caption import fetch, image
 from caption.errors import CaptionError
-from caption.fetch import fetch_image, is_public
+from caption.fetch import fetch_image, fetch_page, is_public
 
 PUBLIC, OTHER = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 CONTENT = b"the bytes of a picture"
@@ -197,6 +197,7 @@ def test_three_redirects_are_followed_and_no_fourth(server: Server) -> None:
     network = Loopback(server)
     assert fetch_image("http://example.com/", resolver=EXAMPLE, network=network) == CONTENT
     assert network.dialled == [(PUBLIC, 80)] * 4
+    assert fetch_page("http://example.com/", resolver=EXAMPLE, network=network) == (CONTENT, "http://example.com/3")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""Pictures a second: a batch against one after another, in one run.
+
+    python -m benchmarks.batch                                             # 128 drawn scenes, the demo model
+    python -m benchmarks.batch --model random --precision int8             # 16 of them, a blip-large of random weights
+    python -m benchmarks.batch --model FOLDER --pictures 64 --markdown
+
+Everyone reads the same files and writes a plain caption of each: `run_batch` with its journal, `Describer.describe` in a loop, and plain
+transformers in a loop. Whether their captions are the same is told beside the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+from transformers import BlipForConditionalGeneration, BlipProcessor
+
+from benchmarks.measure import Spread, interleaved, pair_ratios, seconds
+from benchmarks.random_blip_large import write_checkpoint
+from benchmarks.speed import Report, Settings, facts, machine, positive, prepare, say
+from caption import DescribeOptions, Describer, load_describer
+from caption.batch import BatchOptions, run_batch
+from caption.prompts import PRESETS
+from caption.registry import find_model
+from caption.writers import Journal
+from scripts.demo_model.drawing import draw
+from scripts.demo_model.evaluate import PICTURE_SIDE
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
+
+RANDOM = "random"
+PICTURES, RANDOM_PICTURES = 128, 16
+COLUMNS = ("who", "pictures a second", "range", "batch is so many times faster", "same captions")
+Captions = dict[str, str]  # file name → caption
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    for number in range(count):
+        draw(random_scene(HELD_OUT_SEEDS + number), PICTURE_SIDE).save(folder / f"{number:05}.png")
+
+
+def in_a_batch(describer: Describer, scratch: Path, pictures: Path) -> Captions:
+    with tempfile.TemporaryDirectory(dir=scratch) as out:
+        file = Path(out) / "captions.jsonl"
+        for _ in run_batch(describer, pictures, file, BatchOptions()):
+            pass
+        with Journal(file) as journal:
+            return {record.path: record.caption for record in journal.records}
+
+
+def one_by_one(describer: Describer, pictures: Path) -> Captions:
+    plain = DescribeOptions(strategy="plain")
+    return {path.name: describer.describe(path, plain).text for path in sorted(pictures.iterdir())}
+
+
+def by_transformers(processor: BlipProcessor, network: BlipForConditionalGeneration, pictures: Path) -> Captions:
+    """As the model card does it, with the search of our plain captions."""
+    search, found = PRESETS["plain"], {}
+    for path in sorted(pictures.iterdir()):
+        with Image.open(path) as picture:
+            inputs = processor(images=picture.convert("RGB"), return_tensors="pt")
+        output = network.generate(**inputs, num_beams=search.num_beams, max_new_tokens=search.max_new_tokens)
+        found[path.name] = processor.decode(output[0], skip_special_tokens=True).strip()
+    return found
+
+
+def measure(
+    folder: Path, precision: str, pictures: Path, scratch: Path, repeats: int
+) -> tuple[dict[str, Spread], dict[str, Captions]]:
+    """Seconds and captions of each way."""
+    describer = load_describer(str(folder), "cpu", precision)
+    processor = BlipProcessor.from_pretrained(folder)
+    network = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    texts: dict[str, Captions] = {}
+    ways: dict[str, Callable[[Path], Captions]] = {
+        "transformers float32, one by one": partial(by_transformers, processor, network),
+        f"ours {precision}, one by one": partial(one_by_one, describer),
+        f"ours {precision}, batch": partial(in_a_batch, describer, scratch),
+    }
+    with tempfile.TemporaryDirectory(dir=scratch) as first:
+        write_pictures(Path(first), 1)
+        for warm_up in ways.values():
+            warm_up(Path(first))
+
+    def timed(who: str) -> float:
+        def run() -> None:
+            texts[who] = ways[who](pictures)
+
+        took = seconds(run, "cpu")
+        say(f"{who}: {took:.1f} s")
+        return took
+
+    return interleaved({who: partial(timed, who) for who in ways}, repeats), texts
+
+
+def same(ours: Captions, others: Captions) -> int:
+    """How many captions are the same, letter case and spaces aside."""
+    if ours.keys() != others.keys():
+        raise RuntimeError("not everyone captioned every picture")
+    return sum(text.lower().split() == others[name].lower().split() for name, text in ours.items())
+
+
+def rows(times: dict[str, Spread], texts: dict[str, Captions]) -> list[tuple[str, ...]]:
+    *_, batch = times
+    count = len(texts[batch])
+    found: list[tuple[str, ...]] = []
+    for who, spread in times.items():
+        ratio = pair_ratios(spread.values, times[batch].values)
+        found.append(
+            (
+                who,
+                f"{count / spread.median:.2f}",
+                f"{count / spread.high:.2f} to {count / spread.low:.2f}",
+                "" if who == batch else f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
+                "" if who == batch else f"{same(texts[batch], texts[who])} of {count}",
+            )
+        )
+    return found
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.batch", description="Pictures a second, in a batch and not."
+    )
+    parser.add_argument("--model", default="demo", help=f"demo | base | large | {RANDOM} (a blip-large) | a folder")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "int8"))
+    parser.add_argument("--pictures", type=positive, help=f"default {PICTURES}, with random weights {RANDOM_PICTURES}")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
+    parser.add_argument("--markdown", action="store_true")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = build_parser().parse_args(argv)
+    prepare(args.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        if args.model == RANDOM:
+            say("making a blip-large of random weights")
+            folder = write_checkpoint(Path(scratch) / "random-blip-large")
+        else:
+            folder = find_model(args.model).folder
+        pictures = Path(scratch) / "pictures"
+        pictures.mkdir()
+        count = args.pictures or (RANDOM_PICTURES if args.model == RANDOM else PICTURES)
+        write_pictures(pictures, count)
+        settings = Settings(folder, "cpu", (args.precision,), args.threads, args.repeats)
+        note = f"{folder.name}, {count} drawn scenes of {PICTURE_SIDE} pixels, {args.repeats} runs each, in turns"
+        table = rows(*measure(folder, args.precision, pictures, Path(scratch), args.repeats))
+        told = facts(Report(machine(settings), settings, (note,), (), None, ()))
+    lines = [COLUMNS, *([("---",) * len(COLUMNS)] if args.markdown else []), *table]
+    start, between = ("- ", " | ") if args.markdown else ("", "  ")
+    print("\n".join([*(f"{start}{fact}" for fact in told), ""]))
+    for line in lines:
+        print(f"| {between.join(line)} |" if args.markdown else between.join(line))
+
+
+if __name__ == "__main__":
+    main()
