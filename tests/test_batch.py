@@ -27,6 +27,8 @@ from caption.errors import Cancelled, CaptionError, ImageError, ModelError, Opti
 from caption.metadata import caption_of, content_hash
 from caption.options import DescribeOptions
 from caption.types import CaptionStats, Description, Sentence, StageTimes
+from scripts.demo_model.drawing import draw as draw_scene
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
 
 ROOT = Path(__file__).parent.parent
 
@@ -735,3 +737,45 @@ def test_progress_is_a_generator(folder: Path, tmp_path: Path) -> None:
     steps = run_batch(ColourDescriber(), folder, tmp_path / "x.jsonl", BatchOptions())  # type: ignore[arg-type]
     assert isinstance(steps, Generator)
     assert not (tmp_path / "x.jsonl").exists()  # nothing happens before it is asked
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+@pytest.mark.skipif(not os.environ.get("LONG_TESTS"), reason="ten minutes: LONG_TESTS=1 runs it")
+@pytest.mark.timeout(3600)
+def test_two_thousand_scenes_killed_twenty_times(tmp_path: Path) -> None:
+    """The command line and the demo model, as a user runs them."""
+    count, kills, moments = 2000, 20, random.Random(0)
+    (tmp_path / "scenes").mkdir()
+    for number in range(count):
+        draw_scene(random_scene(HELD_OUT_SEEDS + number), 128).save(tmp_path / "scenes" / f"{number:04}.png")
+    output = tmp_path / "captions.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "caption",
+        "batch",
+        str(tmp_path / "scenes"),
+        "--output",
+        str(output),
+        "--model",
+        "demo",
+    ]
+
+    def grown() -> int:
+        return output.stat().st_size if output.exists() else 0
+
+    line = 250  # bytes, roughly
+    for kill in range(kills):
+        at_least = grown() + moments.randrange(1, line * count // (kills + 2))
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        while process.poll() is None and grown() < at_least:
+            time.sleep(0.001)
+        time.sleep(moments.random() * 0.1)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, f"run {kill} ended by itself"
+    unfinished = grown()
+    subprocess.run(command, cwd=ROOT, check=True, timeout=900)
+    assert 0 < unfinished < grown()
+    found = captions(output)  # every line is whole, no picture is there twice
+    assert sorted(found) == [f"{number:04}.png" for number in range(count)]
+    assert all(found.values())
