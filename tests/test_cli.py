@@ -22,6 +22,7 @@ from conftest import DEMO_FOLDER, ROOT
 from PIL import Image
 
 from caption import batch, cli
+from caption.commands import batch as batch_command
 from caption.errors import HTTP_STATUS, CaptionError, ModelError, OptionsError
 from caption.image import load_image
 from caption.options import DescribeOptions
@@ -496,8 +497,8 @@ def test_batch_on_a_full_disk(run: Run, teller: Teller, monkeypatch: pytest.Monk
 
 
 def test_every_fault_of_a_batch_has_words() -> None:
-    assert set(batch.FAULTS) <= set(cli._FAULTS_ZH) <= {*batch.FAULTS, *HTTP_STATUS}
-    assert all(cli._fault_zh(code).endswith("。") for code in (*batch.FAULTS, *HTTP_STATUS))
+    assert set(batch.FAULTS) <= set(batch_command._FAULTS_ZH) <= {*batch.FAULTS, *HTTP_STATUS}
+    assert all(batch_command._fault_zh(code).endswith("。") for code in (*batch.FAULTS, *HTTP_STATUS))
 
 
 # ------------------------------------------------------------------------------------------------- alt-text
