@@ -299,7 +299,7 @@ def forced_best(side: Theirs, picture: Image.Image, prompts: Prompts, batched: b
         side.continue_prompts(image_embeds, texts, options, batched)
 
 
-def grounded_ours(side: Ours, tokens: int | None, share: float) -> None:
+def grounded_ours(describer: Describer, tokens: int | None, share: float) -> None:
     """The whole strategy on a photograph, without a matcher, every caption `tokens` long, or as long as its preset allows."""
     options = DescribeOptions(strategy="grounded", detail="high" if share else "low")
     lengths = {
@@ -307,7 +307,7 @@ def grounded_ours(side: Ours, tokens: int | None, share: float) -> None:
     }
     searches = {name: fixed(PRESETS[name], min(most, tokens or most)) for name, most in lengths.items()}
     with mock.patch.dict(PRESETS, searches):
-        found = Describer(side.model, side.name).describe(PHOTOGRAPH, options)
+        found = describer.describe(PHOTOGRAPH, options)
     if found.refusal:
         raise RuntimeError(f"the photograph was refused: {found.refusal}")
 
