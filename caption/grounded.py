@@ -23,7 +23,7 @@ from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
 from caption.text import ADJECTIVES, bare, caption_stats, split_phrases, words
-from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence
+from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence, is_supported
 from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement
 from caption.wording import located
 
@@ -203,8 +203,12 @@ class _Inquiry:
         """Tell of every candidate whether the text has something of it."""
         used = {(one.prompt, one.round, one.region) for one in self.draft.sentences}
         taken = {claim for sentence in self.draft.sentences for claim in claims(sentence.text.lower())}
-        least = self.draft.min_support or 0.0
-        believed = {self.checked[one.text].candidate for one in self.draft.statements if (one.support or 0.0) >= least}
+        least, calibrated = self.draft.min_support or 0.0, self.draft.calibrated
+        believed = {
+            self.checked[one.text].candidate
+            for one in self.draft.statements
+            if is_supported(one, least, calibrated=calibrated)
+        }
         for i, one in enumerate(self.candidates):
             kept = (
                 (one.prompt, one.round, one.region) in used and bool(claims(one.text.lower()) & taken) and i in believed
@@ -216,15 +220,9 @@ class _Inquiry:
 def supported_text(statements: Sequence[Sentence], min_support: float, *, calibrated: bool) -> tuple[Sentence, ...]:
     """The sentences of the text that statements with enough support make.
 
-    Uncalibrated support is a weak judge: what was seen in the whole picture is never dropped for contradicting other statements, and what was
-    only seen in a region must be likelier there than before a blank picture.
+    Where support is uncalibrated, what was seen in the whole picture is never dropped for contradicting other statements.
     """
-    believed = [
-        one
-        for one in statements
-        if (one.support or 0.0)
-        >= (min_support if calibrated or one.region is None else max(min_support, prompts.MIN_MATCH))
-    ]
+    believed = [one for one in statements if is_supported(one, min_support, calibrated=calibrated)]
     return paragraph(believed, settle=calibrated)
 
 

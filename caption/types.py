@@ -115,6 +115,18 @@ class Progress:
     partial_text: str = ""
 
 
+EVEN = 0.5  # uncalibrated support of what a picture makes as likely as a blank picture does
+
+
+def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -> bool:
+    """Whether a checked statement has support enough for a text.
+
+    Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than before a blank picture.
+    """
+    least = min_support if calibrated or statement.region is None else max(min_support, EVEN)
+    return (statement.support or 0.0) >= least
+
+
 @dataclass(frozen=True)
 class Description:
     """A finished text with its evidence.
@@ -153,8 +165,8 @@ class Description:
     @property
     def dropped(self) -> tuple[Sentence, ...]:
         """The statements whose support is too low for this text."""
-        least = self.min_support or 0.0
-        return tuple(one for one in self.statements if one.support is not None and one.support < least)
+        least, calibrated = self.min_support or 0.0, self.calibrated
+        return tuple(one for one in self.statements if not is_supported(one, least, calibrated=calibrated))
 
     def to_dict(self, *, heat: bool = True) -> dict[str, Any]:
         """Plain dicts and lists, as they come back from JSON. `heat`: with the words' heat maps."""
