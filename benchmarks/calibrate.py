@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.coco import Captioned
+from benchmarks.truth import verdict
 from caption import DescribeOptions, Describer, load_describer
 from caption.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
 from caption.claims import claims
@@ -33,7 +34,7 @@ from caption.types import Sentence
 from caption.verify import WHOLE, Judge, agreement, numbers, summary
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
-from scripts.demo_model.facts import facts_of, holds, read
+from scripts.demo_model.facts import holds, read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 
 FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
@@ -159,22 +160,18 @@ def threshold(probabilities: np.ndarray, true: np.ndarray, false_at_most: float 
 
 def text_truth(described: Sequence[Described], calibration: Calibration, least: float) -> tuple[int, int, float]:
     """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a threshold makes."""
-    stated = false = 0
-    recall = 0.0
-    for one in described:
+    verdicts = []
+    for number, one in enumerate(described):
         supported = [
             dataclasses.replace(statement, support=calibration.probability(numbers(statement.text, statement.evidence)))
             for statement in one.statements
             if statement.evidence
         ]
         text = " ".join(sentence.text for sentence in supported_text(supported, least, calibrated=True))
-        reading = read(text)
-        truths = [truth for fact in reading.facts if (truth := holds(fact, one.scene)) is not None]
-        stated += len(truths) + len(reading.unread)
-        false += truths.count(False) + len(reading.unread)
-        known = facts_of(one.scene)
-        recall += len(set(known) & set(reading.facts)) / len(known) / len(described)
-    return stated, false, recall
+        verdicts.append(verdict(number, one.scene, text))
+    stated = sum(len(one.stated) + len(one.unread) for one in verdicts)
+    false = sum(len(one.false) + len(one.unread) for one in verdicts)
+    return stated, false, sum(one.recall for one in verdicts) / len(verdicts)
 
 
 def text_threshold(
@@ -239,6 +236,18 @@ def calibrate(
     return Calibration(**{**vars(calibration), "min_support": least})
 
 
+def forget_calibration(describer: Describer) -> None:
+    """What an older calibration says plays no part in a new one."""
+    describer.judge = Judge(describer.model, describer.judge.matcher)
+
+
+def write(found: Calibration, describer: Describer, output: Path | None) -> None:
+    """Into `output`, or beside the weights."""
+    file = output or describer.model.folder / CALIBRATION_FILE
+    file.write_text(found.to_json() + "\n", encoding="utf-8")
+    print(f"wrote {file}", flush=True)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the calibration of a model on drawn scenes.")
     parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
@@ -252,15 +261,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = build_parser().parse_args()
     describer = load_describer(args.model, device="cpu", precision="float32")
-    describer.judge = Judge(describer.model, describer.judge.matcher)  # what an older calibration said plays no part
+    forget_calibration(describer)
     described = described_scenes(describer, args.scenes, args.first)
     judged = [found for one in described for found in judged_statements(one.statements, one.scene)]
     summaries = scene_summaries(describer, args.pictures, args.first)
     measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} statements; {args.pictures} pictures"
-    file = args.output or describer.model.folder / CALIBRATION_FILE
-    found = calibrate(describer, judged, summaries, measured, described)
-    file.write_text(found.to_json() + "\n", encoding="utf-8")
-    print(f"wrote {file}")
+    write(calibrate(describer, judged, summaries, measured, described), describer, args.output)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import dataclasses
 import json
 import random
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,17 +28,15 @@ from PIL import Image
 
 from benchmarks import calibrate, coco
 from benchmarks.speed import Report, Settings, facts, listed, machine, positive, say
+from benchmarks.truth import Verdict, verdict
 from caption import DescribeOptions, Describer, load_describer
-from caption.calibration import CALIBRATION_FILE
 from caption.model import BlipModel
-from caption.text import words
 from caption.types import Description
-from caption.verify import Judge
 from scripts.demo_model.captions import caption, statement
 from scripts.demo_model.changes import SLOTS, change, is_true
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
-from scripts.demo_model.facts import Fact, facts_of, holds, read
+from scripts.demo_model.facts import Fact
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 from scripts.demo_model.train_matcher import auroc
 
@@ -102,87 +99,6 @@ def _without(describer: Describes, part: str) -> Iterator[None]:
 def share(part: float, whole: float) -> float | None:
     """None of nothing."""
     return part / whole if whole else None
-
-
-# ------------------------------------------------------------------------------------------------------- one text
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A text held against the scene it describes.
-
-    `known`: the facts that can plainly be stated, `missed` those of them that the text doesn't. `stated`: what the text states and the
-    scene decides, `false` those of them that aren't so, `unread` the runs of words that no fact could be read from. `clauses` state at
-    least one fact, `repeats` of them none that hadn't been stated before.
-    """
-
-    scene: int
-    text: str
-    known: tuple[Fact, ...]
-    missed: tuple[Fact, ...]
-    stated: tuple[Fact, ...]
-    false: tuple[Fact, ...]
-    unread: tuple[str, ...]
-    clauses: int
-    repeats: int
-    words: int
-    refused: bool
-    seconds: float
-
-    @property
-    def recall(self) -> float:
-        return 1 - len(self.missed) / len(self.known)
-
-
-def one_wording(fact: Fact) -> Fact:
-    """The fact in one order: "a next to b" and "b next to a" are one, known and stated in either."""
-    if fact.value == "next to" and fact.other < fact.subject:
-        return dataclasses.replace(fact, subject=fact.other, other=fact.subject)
-    return fact
-
-
-def verdict(number: int, scene: Scene, description: Description) -> Verdict:
-    """Read a description and judge it. Facts of objects less than half visible are neither known nor stated."""
-    text = description.text
-    reading = read(text)
-    known = tuple(dict.fromkeys(map(one_wording, facts_of(scene))))
-    said = set(map(one_wording, reading.facts))
-    truths = {fact: truth for fact in reading.facts if (truth := holds(fact, scene)) is not None}
-    clauses, repeats = repetition(text)
-    return Verdict(
-        scene=number,
-        text=text,
-        known=known,
-        missed=tuple(fact for fact in known if fact not in said),
-        stated=tuple(truths),
-        false=tuple(fact for fact, truth in truths.items() if not truth),
-        unread=reading.unread,
-        clauses=clauses,
-        repeats=repeats,
-        words=len(words(text)),
-        refused=description.refusal is not None,
-        seconds=description.times.total,
-    )
-
-
-_CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where the reader takes a new breath
-
-
-def repetition(text: str) -> tuple[int, int]:
-    """(clauses that state a fact, those among them that state none which the text before them hadn't).
-
-    Clauses rather than sentences: a text that says a thing over and over may do it between commas.
-    """
-    clauses = repeats = begin = 0
-    before: set[Fact] = set()
-    for end in (mark.end() for mark in _CLAUSE_END.finditer(text)):
-        # read from the beginning: what a clause says may hang on the one before ("on the left, there is a ball")
-        so_far = set(map(one_wording, read(text[:end]).facts))
-        if read(text[begin:end]).facts:
-            clauses += 1
-            repeats += so_far == before
-        begin, before = end, so_far
-    return clauses, repeats
 
 
 # ------------------------------------------------------------------------------------------------------- many texts
@@ -263,7 +179,9 @@ def judge_variants(
     found: dict[str, list[Verdict]] = {name: [] for name in variants}
     for number, scene, picture in pictured(scenes):
         for name in variants:
-            found[name].append(verdict(number, scene, describe_as(describer, picture, VARIANTS[name])))
+            told = describe_as(describer, picture, VARIANTS[name])
+            refused, seconds = told.refusal is not None, told.times.total
+            found[name].append(verdict(number, scene, told.text, refused=refused, seconds=seconds))
     return found
 
 
@@ -521,15 +439,13 @@ def coco_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
 def calibrate_outcome(describer: Describer, args: argparse.Namespace) -> Outcome:
     """Writes the model's calibration from people's captions."""
     captioned = captioned_pictures(args)
-    describer.judge = Judge(describer.model, describer.judge.matcher)  # what an older calibration said plays no part
+    calibrate.forget_calibration(describer)
     try:
         judged = calibrate.from_captions(describer.judge, captioned)
         found = calibrate.calibrate(describer, judged, None, f"{len(captioned)} captioned pictures in {args.coco.name}")
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
-    file = args.output or describer.model.folder / CALIBRATION_FILE
-    file.write_text(found.to_json() + "\n", encoding="utf-8")
-    say(f"wrote {file}")
+    calibrate.write(found, describer, args.output)
     rows = [[name, f"{weight:.4f}"] for name, weight in (*found.weights.items(), ("intercept", found.intercept))]
     return Outcome(
         (("Calibration", [["what", "weight"], *rows, ["least support", f"{found.min_support:.2f}"]]),),

@@ -1,0 +1,88 @@
+"""A text held against the scene it describes, fact by fact."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+from caption.text import words
+from scripts.demo_model.facts import Fact, facts_of, holds, read
+from scripts.demo_model.scenes import Scene
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A text held against the scene it describes.
+
+    `known`: the facts that can plainly be stated, `missed` those of them that the text doesn't. `stated`: what the text states and the
+    scene decides, `false` those of them that aren't so, `unread` the runs of words that no fact could be read from. `clauses` state at
+    least one fact, `repeats` of them none that hadn't been stated before.
+    """
+
+    scene: int
+    text: str
+    known: tuple[Fact, ...]
+    missed: tuple[Fact, ...]
+    stated: tuple[Fact, ...]
+    false: tuple[Fact, ...]
+    unread: tuple[str, ...]
+    clauses: int
+    repeats: int
+    words: int
+    refused: bool
+    seconds: float
+
+    @property
+    def recall(self) -> float:
+        return 1 - len(self.missed) / len(self.known)
+
+
+def one_wording(fact: Fact) -> Fact:
+    """The fact in one order: "a next to b" and "b next to a" are one, known and stated in either."""
+    if fact.value == "next to" and fact.other < fact.subject:
+        return dataclasses.replace(fact, subject=fact.other, other=fact.subject)
+    return fact
+
+
+def verdict(number: int, scene: Scene, text: str, *, refused: bool = False, seconds: float = 0.0) -> Verdict:
+    """Read a text and judge it. Facts of objects less than half visible are neither known nor stated."""
+    reading = read(text)
+    known = tuple(dict.fromkeys(map(one_wording, facts_of(scene))))
+    said = set(map(one_wording, reading.facts))
+    truths = {fact: truth for fact in reading.facts if (truth := holds(fact, scene)) is not None}
+    clauses, repeats = repetition(text)
+    return Verdict(
+        scene=number,
+        text=text,
+        known=known,
+        missed=tuple(fact for fact in known if fact not in said),
+        stated=tuple(truths),
+        false=tuple(fact for fact, truth in truths.items() if not truth),
+        unread=reading.unread,
+        clauses=clauses,
+        repeats=repeats,
+        words=len(words(text)),
+        refused=refused,
+        seconds=seconds,
+    )
+
+
+_CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where the reader takes a new breath
+
+
+def repetition(text: str) -> tuple[int, int]:
+    """(clauses that state a fact, those among them that state none which the text before them hadn't).
+
+    Clauses rather than sentences: a text that says a thing over and over may do it between commas.
+    """
+    clauses = repeats = begin = 0
+    before: set[Fact] = set()
+    for end in (mark.end() for mark in _CLAUSE_END.finditer(text)):
+        # read from the beginning: what a clause says may hang on the one before ("on the left, there is a ball")
+        so_far = set(map(one_wording, read(text[:end]).facts))
+        if read(text[begin:end]).facts:
+            clauses += 1
+            repeats += so_far == before
+        begin, before = end, so_far
+    return clauses, repeats
