@@ -927,6 +927,19 @@ def test_where_the_picture_is_out_of_sight_a_copy_appears(explained: Callable[..
     assert pressed(visitor) == []
 
 
+# --------------------------------------------------------------------------------------------- the API's documentation
+
+
+def test_the_documentation_of_the_api_is_whole_and_comes_from_here_alone(served: Served, visit: Callable[..., Visitor]):
+    page = visit(served.url).page
+    page.goto(f"{served.url}/docs")
+    for path in ("/api/v1/describe", "/api/v1/describe/stream", "/api/v1/models", "/blip-analyze-image"):
+        page.locator(".opblock-summary-path", has_text=re.compile(rf"^\W*{path}\W*$")).wait_for()
+    page.locator(".opblock-summary").first.click()
+    page.get_by_text("Try it out").first.wait_for()
+    page.screenshot(path=ARTEFACTS / "docs.png")
+
+
 # --------------------------------------------------------------------------------------------- a real model
 
 

@@ -52,18 +52,18 @@ MAX_TOKENS = 64
 
 
 def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
-    """(sentence, whether it is true, slot of the changed fact or "") about a scene: true ones and each with one fact changed."""
+    """(sentence, whether it is true, slot of the changed fact or "") about a scene: a true one and the same with one fact changed, and as many
+    again on where things are and how they stand to each other, which is what takes longest to learn."""
     rows = []
-    for text in (caption(scene, rng), statement(scene, rng)):
-        if not is_true(text, scene):
-            continue
+    text = rng.choice((caption, statement))(scene, rng)
+    if is_true(text, scene):
         rows.append((text, True, ""))
         if changed := change(text, scene, rng):
             rows.append((changed.text, False, changed.slot))
-    return rows + relations(scene, rng) + places(scene, rng)
+    return rows + relations(scene, rng) + places(scene, rng) + places(scene, rng)
 
 
-def relations(scene: Scene, rng: random.Random, count: int = 3) -> list[tuple[str, bool, str]]:
+def relations(scene: Scene, rng: random.Random, count: int = 6) -> list[tuple[str, bool, str]]:
     """Up to `count` sentences on how two things stand to each other, as `sentences`: captions speak of it too seldom for a matcher to learn
     what it looks like. What is true of a picture is drawn as often as what is false, every relation there equally often."""
     shown = shown_objects(scene)
