@@ -129,7 +129,11 @@ class BatchOptions:
 
 def options_key(options: BatchOptions) -> str:
     """16 hex digits that tell apart what a caption was asked for with."""
-    chosen = dataclasses.asdict(options.asked) | {"prefix": options.prefix, "suffix": options.suffix}
+    asked = options.asked
+    if asked.strategy == "plain":  # these do nothing there
+        usual = DescribeOptions()
+        asked = dataclasses.replace(asked, detail=usual.detail, multi_round=usual.multi_round, seed=usual.seed)
+    chosen = dataclasses.asdict(asked) | {"prefix": options.prefix, "suffix": options.suffix}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -224,7 +228,7 @@ def _walk(root: Path, pattern: tuple[str, ...], recursive: bool) -> Found:
 def _kind(entry: os.DirEntry[str], inside: Path) -> str:
     """file | folder | why it is passed over, a key of `FAULTS`."""
     try:
-        if entry.is_symlink():
+        if entry.is_symlink() or _is_junction(entry):
             target = Path(os.path.realpath(entry.path, strict=True))
             if not target.is_relative_to(inside):
                 return "link_outside"
@@ -236,6 +240,12 @@ def _kind(entry: os.DirEntry[str], inside: Path) -> str:
         return "file" if entry.is_file() else "special_file"
     except OSError as error:
         return "link_loop" if error.errno == errno.ELOOP else "link_broken"
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Windows' other kind of link to a folder."""
+    tag = getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0)
+    return tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
 def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -299,8 +309,10 @@ class BatchProgress:
 class BatchReport:
     """What a batch did. Every picture of `total` is in `described`, `existing`, `failed` or, where it couldn't be opened, `skipped`.
 
-    `described`: by this run. `existing`: had a caption already, `other` of them by another model or with other options. `skipped`: also what
-    was found and is no picture. `metadata_skipped`: described, but their file couldn't take the caption.
+    `described`: by this run. `existing`: had been described already, `other` of them by another model or with other options. `skipped`: also
+    what was found and is no picture. `refused`: the described and existing ones of which nothing could be said reliably, so that they have no
+    caption; the code is that of `Description.refusal`. `replaced`: names whose earlier captions are gone because they belong to another
+    picture now. `metadata_skipped`: described, but their file couldn't take the caption.
     """
 
     total: int
@@ -309,13 +321,16 @@ class BatchReport:
     other: int
     failed: tuple[Fault, ...]
     skipped: tuple[Fault, ...]
+    refused: tuple[Fault, ...]
+    replaced: tuple[str, ...]
     metadata_skipped: tuple[Fault, ...]
     seconds: float
     images_per_s: float
 
     @property
     def exit_code(self) -> int:
-        """Of a command: 0 where everything is done, 3 where some pictures failed. (A full disk is raised, its code is 4.)"""
+        """Of a command: 0 where everything is done, 3 where some pictures failed; a refusal is no failure. (A full disk is raised, its code
+        is 4.)"""
         return 3 if self.failed else 0
 
 
@@ -343,8 +358,12 @@ def run_batch(
 def open_batch(
     source: str | os.PathLike[str], output: str | os.PathLike[str] | None, options: BatchOptions
 ) -> Iterator[tuple[Found, Path | None, Journal]]:
-    """The pictures, the place of the captions (None: beside the pictures) and the journal, which is closed again. Raises `OptionsError`."""
+    """The pictures, the place of the captions (None: beside the pictures) and the journal, which is closed again. Raises `OptionsError`, also
+    where there is no picture at all (no_picture): nothing is emptied then."""
     found = find_pictures(source, recursive=options.recursive)
+    if not found.pictures:
+        passed_over = "".join(f"; {fault.path}: {fault.code}" for fault in found.skipped[:3])
+        raise OptionsError(f"no picture{passed_over}", name="no_picture")
     target, journal_path = _places(output, found.root, options.format)
     with Journal(journal_path, fresh=options.existing == "overwrite") as journal:
         if options.format in WHOLE_FILES and target and target.exists() and options.existing != "overwrite":
@@ -463,6 +482,7 @@ class Run(ABC):
         with closing(self.work()) as work:
             for _ in work:
                 yield self._progress()
+        replaced = self._replaced()
         self._finish()
         return BatchReport(
             total=len(self.pictures),
@@ -471,6 +491,8 @@ class Run(ABC):
             other=self.other,
             failed=tuple(self.failed),
             skipped=tuple(self.skipped),
+            refused=tuple(Fault(name, one.refusal) for name, one in self.settled.items() if one.refusal),
+            replaced=replaced,
             metadata_skipped=tuple(self.metadata_skipped),
             seconds=time.perf_counter() - began,
             images_per_s=self._images_per_s(),
@@ -501,13 +523,29 @@ class Run(ABC):
             raise OptionsError(f"can't write {self.target}: {error}", name="output") from error
 
     def _kept(self) -> list[Record]:
-        """The records that stay: without those of pictures that have another content now; of an overwriting run only its own."""
+        """The records that stay: without those of pictures that have another content now; of an overwriting run only its own, and where every
+        picture has a file those of the other pictures."""
         records, existing = self.journal.records, self.options.existing
         if existing == "append":
             return records
         if existing == "overwrite":
-            return [record for record in records if self.settled.get(record.path) == record]
+            others: list[Record] = []
+            if self.options.format in TEXT_SUFFIXES:
+                names = {picture.name for picture in self.pictures}
+                others = [one for one in self.journal.replaced_records() if one.path not in names]
+            return others + [record for record in records if self.settled.get(record.path) == record]
         return [one for one in records if self.settled.get(one.path, one).content == one.content]
+
+    def _replaced(self) -> tuple[str, ...]:
+        if self.options.existing != "skip":
+            return ()
+        settled = self.settled
+        gone = (
+            one.path
+            for one in self.journal.records
+            if settled.get(one.path, one).content != one.content and one.caption
+        )
+        return tuple(dict.fromkeys(gone))
 
 
 class LocalRun(Run):
@@ -583,8 +621,11 @@ class LocalRun(Run):
     def _earlier(self, name: str, content: str) -> Record | None:
         """The record that makes it needless to describe this picture."""
         same = [record for record in self.by_path.get(name, ()) if record.content == content]
-        exact = (record for record in same if (record.model, record.options) == self.origin)
-        return next(exact, same[-1] if same and self.options.existing == "skip" else None)
+        exact = next((record for record in same if (record.model, record.options) == self.origin), None)
+        if exact or self.options.existing != "skip":
+            return exact
+        # a bad file is bad for every model; what one model refused another may describe
+        return next((record for record in reversed(same) if record.caption or record.error), None)
 
     def _is_captioned(self, name: str) -> bool:
         """Whether there is a caption file that isn't ours, and is to be left alone."""
@@ -623,8 +664,8 @@ class LocalRun(Run):
             self.existing += not record.error
             self.other += not record.error and (record.model, record.options) != self.origin
             self._write_out(picture, record)
-        elif isinstance(outcome, CaptionError) and not (item.content and isinstance(outcome, ImageError)):
-            self.failed.append(Fault(picture.name, outcome.code))  # it doesn't lie in the file: no record
+        elif isinstance(outcome, CaptionError) and not (item.content and _lies_in_the_file(outcome)):
+            self.failed.append(Fault(picture.name, outcome.code))  # no record: the next run tries again
         else:
             record = self._record(picture.name, item.content, outcome)
             self.journal.append(record)
@@ -684,6 +725,10 @@ class LocalRun(Run):
         except OSError:
             return "unwritable"
         return None
+
+
+def _lies_in_the_file(error: CaptionError) -> bool:
+    return isinstance(error, ImageError) and not isinstance(error.__cause__, MemoryError)
 
 
 def _open_at_once(path: str, flags: int) -> int:

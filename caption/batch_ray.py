@@ -37,7 +37,7 @@ from caption.batch import (
 )
 from caption.errors import Cancelled, CaptionError, OptionsError
 from caption.registry import FoundModel, models_root
-from caption.writers import Journal, Record, hidden
+from caption.writers import Journal, Record, hidden, output_errors
 
 if TYPE_CHECKING:
     from caption.describe import Describer
@@ -269,11 +269,11 @@ class _Worker:
         return {"outcome": [pickle.dumps(self.outcome(shard)) for shard in shards]}
 
     def outcome(self, shard: _Shard) -> _Outcome:
-        with _attempts(shard.file).open("ab") as attempts:
-            attempts.write(b".")
-            if attempts.tell() > MAX_ATTEMPTS:
-                return _Outcome(shard.file, lost=True)
         try:
+            with output_errors(shard.file), _attempts(shard.file).open("ab") as attempts:
+                attempts.write(b".")
+                if attempts.tell() > MAX_ATTEMPTS:
+                    return _Outcome(shard.file, lost=True)
             return self._settle(shard)
         except CaptionError as error:
             return _Outcome(shard.file, error=error)

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(message_zh(error), EXIT_DISK_FULL if error.code == "disk_full" else EXIT_USAGE)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
+            return _fail(f"读写出错：{error}")
         _drop_output()
         return _fail(message_zh(CaptionError(str(error), code="disk_full")), EXIT_DISK_FULL)
 

@@ -195,7 +195,7 @@ def find_model(name_or_folder: str = "auto", root: Path | None = None) -> FoundM
         folder = root / spec.folder
         check_folder(folder, spec.sha256)
         return FoundModel(spec.name, folder)
-    folder = Path(name_or_folder).expanduser()
+    folder = Path(os.path.expanduser(name_or_folder))
     if not name_or_folder or not folder.is_dir():
         raise ModelError(
             f"{name_or_folder!r} is neither a model ({', '.join(MODELS)}) nor a folder", code="model_missing"

@@ -81,7 +81,7 @@ _BEGINNINGS = (b'{"path": ', b'{"%b": ' % _NOTE.encode())
 class Journal:
     """The records of one output, open in one process at a time.
 
-    `records` are in the file's order. `fresh` begins a new journal beside an old one, which it replaces when it is complete (`settle`); one
+    `records` are in the file's order, `outputs` the SHA-256 of what was made from it. `fresh` begins a new journal beside an old one, which it replaces when it is complete (`settle`); one
     that was left half done is gone on with. Raises `OptionsError` where the file is something else, can't be written or is in use, and
     `CaptionError` (disk_full).
     """
@@ -90,21 +90,21 @@ class Journal:
         import filelock
 
         self.path = path
-        self.records: list[Record] = []
-        self.outputs: list[str] = []  # SHA-256 of what was made from it
         self._growing = hidden(path, ".new") if fresh else path
         self._lock = filelock.FileLock(hidden(path, ".lock"), timeout=0)
         try:
             self._lock.acquire()
-            end, torn = self._read()
-            self._open(end)
-            if torn:
-                self._append(b"\n")
         except filelock.Timeout as error:
             raise OptionsError(f"another batch is writing to {path}", name="output") from error
         except OSError as error:
-            self._lock.release()
             raise OptionsError(f"can't write to {path}: {error}", name="output") from error
+        try:
+            with output_errors(path):
+                there = _read(self._growing)
+                self.records, self.outputs = there.records, there.outputs
+                self._open(there.end)
+                if there.torn:
+                    self._append(b"\n")
         except CaptionError:
             self._lock.release()
             raise
@@ -130,38 +130,50 @@ class Journal:
             self.outputs.append(digest)
 
     def settle(self, records: Sequence[Record]) -> None:
-        """Hold these records only, and be in place."""
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if list(records) != self.records:
-            lines = [_line({_NOTE: digest}) for digest in self.outputs] + [record.to_line() for record in records]
-            write_file(self._growing, b"".join(lines))
-            self.records = list(records)
-        os.replace(self._growing, self.path)
-        self._growing = self.path
-        self._open(self.path.stat().st_size)
+        """Hold these records only, and be in place. Raises as opening does."""
+        with output_errors(self.path):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            if list(records) != self.records:
+                lines = [_line({_NOTE: digest}) for digest in self.outputs] + [record.to_line() for record in records]
+                write_file(self._growing, b"".join(lines))
+                self.records = list(records)
+            if self._growing != self.path:
+                os.replace(self._growing, self.path)
+                self._growing = self.path
+            self._open(self.path.stat().st_size)
 
-    def _read(self) -> tuple[int, bool]:
-        """Fill `records` and `outputs`; return where the last whole line ends, and whether only its line break is missing."""
-        if not os.path.lexists(self._growing):
-            return 0, False
-        if not self._growing.is_file():
-            raise OptionsError(f"{self._growing} is not a regular file", name="output")
-        end, torn = 0, False
-        with self._growing.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    self._take(line)
-                except (ValueError, RecursionError) as error:
-                    if not line.endswith(b"\n") and _is_torn(line):
-                        break
-                    raise OptionsError(
-                        f"line {number} of {self._growing} is none of a batch: {error}", name="output"
-                    ) from error
-                end, torn = end + len(line), not line.endswith(b"\n")
-        return end, torn
+    def replaced_records(self) -> list[Record]:
+        """What stands in the journal that a fresh one is going to replace. Raises `OptionsError`."""
+        return _read(self.path).records if self._growing != self.path else []
 
-    def _take(self, line: bytes) -> None:
+    def _open(self, end: int) -> None:
+        self._file = open(self._growing, "ab", buffering=0)  # noqa: SIM115  it stays open; each write is one of the system's
+        self._file.truncate(end)
+        self._end = end
+
+    def _append(self, line: bytes) -> None:
+        with output_errors(self.path):
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, "only a part of a line was written")
+            except OSError:
+                with suppress(OSError):
+                    self._file.truncate(self._end)
+                raise
+        self._end += len(line)
+
+
+@dataclass
+class _Content:
+    """What a journal's file holds: where the last whole line ends, and whether only its line break is missing."""
+
+    records: list[Record] = dataclasses.field(default_factory=list)
+    outputs: list[str] = dataclasses.field(default_factory=list)
+    end: int = 0
+    torn: bool = False
+
+    def take(self, line: bytes) -> None:
         if not line.strip():
             return
         values = json.loads(line.decode())
@@ -172,21 +184,25 @@ class Journal:
         else:
             self.records.append(Record.from_json(values))
 
-    def _open(self, end: int) -> None:
-        self._file = open(self._growing, "ab", buffering=0)  # noqa: SIM115  it stays open; each write is one of the system's
-        self._file.truncate(end)
-        self._end = end
 
-    def _append(self, line: bytes) -> None:
-        with disk_errors():
+def _read(path: Path) -> _Content:
+    """Raises `OptionsError` for what no batch has left, `OSError`."""
+    found = _Content()
+    if not os.path.lexists(path):
+        return found
+    if not path.is_file():
+        raise OptionsError(f"{path} is not a regular file", name="output")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
             try:
-                if self._file.write(line) != len(line):
-                    raise OSError(errno.ENOSPC, "only a part of a line was written")
-            except OSError:
-                with suppress(OSError):
-                    self._file.truncate(self._end)
-                raise
-        self._end += len(line)
+                found.take(line)
+            except (ValueError, RecursionError) as error:
+                if not line.endswith(b"\n") and _is_torn(line):
+                    break
+                raise OptionsError(f"line {number} of {path} is none of a batch: {error}", name="output") from error
+            found.end += len(line)
+            found.torn = not line.endswith(b"\n")
+    return found
 
 
 def _is_torn(line: bytes) -> bool:
@@ -215,6 +231,16 @@ def disk_errors() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CaptionError(f"the disk is full: {error}", code="disk_full") from error
         raise
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """A full disk as in `disk_errors`, any other fault of the system is an `OptionsError` (output)."""
+    try:
+        with disk_errors():
+            yield
+    except OSError as error:
+        raise OptionsError(f"can't write to {path}: {error}", name="output") from error
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -267,7 +293,8 @@ def write_text_file(path: Path, caption: str, existing: str, ours: Collection[st
     else:
         text = line if is_of(there, ours) else there
     if text != there:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, text)
 
 

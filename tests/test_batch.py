@@ -240,10 +240,13 @@ class TestOptions:
             BatchOptions(prefix="x"),
             BatchOptions(suffix="x"),
             BatchOptions(category="x"),
-            BatchOptions(describe=DescribeOptions(strategy="plain", seed=1)),
+            BatchOptions(describe=DescribeOptions(strategy="forced")),
+            BatchOptions(describe=DescribeOptions(strategy="forced", seed=1)),
         )
         assert len({options_key(one) for one in different}) == len(different)
         assert options_key(BatchOptions()) == options_key(BatchOptions(format="csv", existing="append", batch_size=3))
+        seeded = BatchOptions(describe=DescribeOptions(strategy="plain", seed=1, detail="low"))
+        assert options_key(BatchOptions()) == options_key(seeded), "they do nothing to a plain caption"
 
 
 class TestRun:
@@ -294,7 +297,12 @@ class TestRun:
         assert (first["support"], first["caption"]) == (0.3333, "x a picture of 0 20 30")
         assert (second["refusal"], second["caption"]) == ("blank", "")
         assert describer.batches == [["a picture of 0 20 30"], ["a picture of 1 20 30"]]  # one after another
-        assert report.exit_code == 0
+        assert (report.refused, report.exit_code) == ((Fault("b.bmp", "blank"),), 0)
+        again = run(folder / "?.*", tmp_path / "x.jsonl", Grounded(), prefix="x ", describe=DescribeOptions(strategy="grounded"))  # fmt: skip
+        assert (again.existing, again.refused) == (2, report.refused), "asked the same, it would refuse it again"
+        plain = ColourDescriber()
+        assert run(folder / "?.*", tmp_path / "x.jsonl", plain).described == 1, "another way it may be described"
+        assert plain.batches == [["a picture of 1 20 30"]]
 
     def test_prefix_suffix_and_category(self, folder: Path, tmp_path: Path) -> None:
         describer = ColourDescriber()
@@ -444,6 +452,43 @@ class TestExisting:
         assert found["b.bmp"] == "a picture of 99 0 0"
         assert found["bad.jpg"] == "a picture of 50 50 50"
         assert found["a.png"] == "a picture of 0 20 30"  # what is gone isn't forgotten
+
+    def test_what_another_picture_takes_the_place_of_is_told(self, folder: Path, tmp_path: Path) -> None:
+        draw(tmp_path / "other" / "a.png", (7, 7, 7))
+        run(folder, tmp_path / "captions.jsonl")
+        report = run(tmp_path / "other", tmp_path / "captions.jsonl")
+        assert report.replaced == ("a.png",)
+        assert captions(tmp_path / "captions.jsonl")["a.png"] == "a picture of 7 7 7"
+        assert run(tmp_path / "other", tmp_path / "captions.jsonl").replaced == ()
+
+    @pytest.mark.parametrize("source", ["nothing", "p*/*.jgp"])
+    def test_no_picture_empties_nothing(self, folder: Path, tmp_path: Path, source: str) -> None:
+        (tmp_path / "nothing").mkdir()
+        output = tmp_path / "captions.jsonl"
+        run(folder, output)
+        before = output.read_bytes()
+        with pytest.raises(OptionsError) as caught:
+            run(tmp_path / source, output, existing="overwrite")
+        assert caught.value.details["name"] == "no_picture"
+        assert output.read_bytes() == before
+
+    def test_overwriting_some_caption_files_disowns_no_others(self, folder: Path) -> None:
+        run(folder, None, format="kohya")
+        run(folder / "a*", None, format="kohya", existing="overwrite")
+        draw(folder / "b.bmp", (99, 0, 0))
+        assert run(folder, None, format="kohya").described == 1
+        assert (folder / "b.caption").read_text() == "a picture of 99 0 0\n"
+
+    def test_a_picture_that_memory_was_short_for_is_tried_again(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def short(data: bytes) -> Image.Image:
+            raise ImageError("can't decode the image") from MemoryError()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_module, "load_image", short)
+            assert run(folder / "a.png", tmp_path / "captions.jsonl").failed == (Fault("a.png", "image_invalid"),)
+        assert run(folder / "a.png", tmp_path / "captions.jsonl").described == 1
 
     def test_append_adds_and_keeps(self, folder: Path, tmp_path: Path) -> None:
         output = tmp_path / "captions.jsonl"

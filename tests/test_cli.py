@@ -486,6 +486,20 @@ def test_batch_tells_what_it_skips_and_where_it_cant_write(run: Run, teller: Tel
     assert done.err.startswith("不能写到 '.'")
 
 
+def test_batch_tells_what_it_left_alone(run: Run, teller: Teller, place: Path) -> None:
+    done = run("batch", place / "red.*", "--output", "captions.jsonl")
+    assert done.code == 0
+    assert "别的" not in done.err
+    done = run("batch", place / "red.*", "--output", "captions.jsonl", "--prefix", "new ")
+    assert (done.code, "张的描述是用别的模型或选项写的" in done.err) == (0, True)
+    Image.new("RGB", (9, 9)).save(place / "red.png")
+    assert "red.png：图片和上次不同" in run("batch", place / "red.*", "--output", "captions.jsonl").err
+    done = run("batch", place / "*.jgp", "--output", "captions.jsonl", "--overwrite")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "没有找到图片" in done.err
+    assert (place / "captions.jsonl").stat().st_size > 0
+
+
 def test_batch_on_a_full_disk(run: Run, teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise CaptionError("no space", code="disk_full")
@@ -647,6 +661,8 @@ def test_models_list(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_models_verify(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLIP_MODELS", str(place / "models"))
+    done = run("models", "verify")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     copied = place / "models" / DEMO_FOLDER.name
     shutil.copytree(DEMO_FOLDER, copied)
     done = run("models", "verify")

@@ -197,6 +197,20 @@ class TestJournal:
             assert journal.records == list(RECORDS[1:3])
         assert [one for one in os.listdir(tmp_path) if not one.endswith(".lock")] == ["captions.jsonl"]
 
+    @pytest.mark.parametrize(("number", "raised"), [(errno.EIO, OptionsError), (errno.ENOSPC, CaptionError)])
+    def test_a_fault_of_the_disk_is_ours(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[CaptionError]
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(number, "no")
+
+        with Journal(tmp_path / "captions.jsonl") as journal, monkeypatch.context() as patch:
+            patch.setattr(writers.os, "fsync", fail)
+            with pytest.raises(raised) as caught:
+                journal.settle(RECORDS)
+        assert type(caught.value) is raised
+        assert isinstance(caught.value.__cause__, OSError)
+
 
 class TestFiles:
     def test_a_file_is_replaced_whole_and_keeps_its_permissions(self, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from caption.commands.common import (
     say,
 )
 from caption.errors import CaptionError, ModelError, OptionsError
-from caption.messages import message_zh
+from caption.messages import message_zh, refusal_zh
 from caption.registry import find_model
 from caption.startup import start_fault, whole
 from caption.writers import FORMATS, TEXT_SUFFIXES
@@ -36,9 +36,9 @@ def add_to(commands: Any, model: argparse.ArgumentParser) -> None:
         help="描述许多图片，可以随时停止再接着做",
         description="描述一个文件夹、一份列表或一个通配符所指的图片。随时可以停止（包括断电和 kill -9），再运行同一条命令就接着做。",
         epilog="例子：\n  python -m caption batch photos --recursive --output captions.jsonl\n"
-        "  python -m caption batch 'photos/*.jpg' --format kohya --prefix 'mystyle, '\n"
-        "  python -m caption batch list.txt --format csv --output captions.csv --category 'summer dress'\n\n"
-        "退出码：0 全部完成；2 参数错误；3 有图片失败；4 磁盘已满；130 被 Ctrl+C 停止。",
+        '  python -m caption batch "photos/*.jpg" --format kohya --prefix "mystyle, "\n'
+        '  python -m caption batch list.txt --format csv --output captions.csv --category "summer dress"\n\n'
+        "退出码：0 全部完成；2 参数错误，或没有图片；3 有图片失败；4 磁盘已满；130 被 Ctrl+C 停止。",
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="文件夹、一行一个路径的列表，或加了引号的通配符")
     parser.add_argument(
@@ -99,17 +99,27 @@ def _batch(args: argparse.Namespace) -> int:
     except (OptionsError, ModelError) as error:
         told = {
             "source": f"来源 {source!r} 不能用（{error}）。",
+            "no_picture": f"在 {source!r} 里没有找到图片（{error}）。",
             "output": f"不能写到 {args.output or source!r}（{error}）。",
             "engine": f"Ray 不能使用（{error}）。",
             "ray_address": f"没有连上 Ray 集群（{error}）。",
         }
         raise Unable(told.get(str(error.details.get("name"))) or start_fault(error, args)) from error
+    for fault in report.refused:
+        say(f"{fault.path}：{refusal_zh(fault.code, None)}")
     for fault in report.metadata_skipped:
-        say(f"{fault.path}：描述没有写进图片，{_fault_zh(fault.code)}（{fault.code}）")
+        say(f"{fault.path}：描述没有写进图片，{_METADATA_ZH.get(fault.code) or _fault_zh(fault.code)}（{fault.code}）")
+    for name in report.replaced:
+        say(f"{name}：图片和上次不同，原来的描述已经去掉。")
+    if report.other:
+        say(
+            f"有 {report.other} 张的描述是用别的模型或选项写的，没有重写；要重写请加 --overwrite，要再写一条请加 --append。"
+        )
     speed = f"（{report.images_per_s:.2f} images/s）" if report.described else ""
     say(
         f"共 {report.total} 张：描述了 {report.described} 张{speed}，原来就有 {report.existing} 张，"
-        f"失败 {len(report.failed)} 张，跳过 {len(report.skipped)} 个文件。"
+        f"失败 {len(report.failed)} 张，跳过 {len(report.skipped)} 个文件"
+        + (f"；{len(report.refused)} 张没有可靠的描述。" if report.refused else "。")
     )
     return report.exit_code
 
@@ -181,6 +191,13 @@ _FAULTS_ZH = {
     "described": "图片里已经有别人写的描述。",
     "changed": "图片在描述之后被改过。",
     "no_image": "没有这个文件，或者它是空的。",
+    "internal": "处理它的进程一再中断，再运行同一条命令就再试。",
+}
+# Why a caption didn't go into the picture's own file, where that reads otherwise.
+_METADATA_ZH = {
+    "unsupported_format": "只能写进 JPEG、PNG、WebP。",
+    "too_large": "它的元数据里放不下。",
+    "image_invalid": "它的元数据很特别，没有动。",
 }
 
 

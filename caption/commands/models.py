@@ -105,6 +105,8 @@ def _models_verify(args: argparse.Namespace) -> int:
         if name not in specs:
             raise Unable(f"没有叫 {name!r} 的模型，只有 {'、'.join(specs)}。")
     names = args.names or [name for name, spec in specs.items() if _state(spec) != "missing"]
+    if not names:
+        raise Unable(f"{models_root()} 里没有模型。")
     good = [_verify(specs[name]) for name in names]
     return EXIT_OK if all(good) else EXIT_SOME_FAILED
 
