@@ -14,7 +14,7 @@ import dataclasses
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from fastapi import FastAPI, Request
@@ -42,12 +42,12 @@ from caption.api_schema import (
     description_model,
     responses,
 )
-from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
+from caption.errors import Cancelled, CaptionError, ImageError, OptionsError
 from caption.guard import MAX_BODY_BYTES, MAX_BODY_S, OLDER_API, ASGIApp, Receive, Scope, Send, parse_json
 from caption.image import MAX_BYTES
 from caption.messages import error_body, message_zh
 from caption.options import DescribeOptions, check_flag
-from caption.registry import MODELS, find_model
+from caption.registry import MATCHERS, MODELS, folder_state
 from caption.service import POLL_S, Service
 from caption.types import Description, Progress
 
@@ -133,9 +133,12 @@ async def read(request: Request) -> Asked:
     return _asked(await _body(request, MAX_BYTES), None, _together(_query(request)))
 
 
+MAX_OLDER_BODY_BYTES = 64 * 2**10  # it holds a URL
+
+
 async def read_older(request: Request) -> Asked:
     """The older shape: JSON with an `image_url`, for a short caption."""
-    value = parse_json(await _body(request, MAX_BODY_BYTES))
+    value = parse_json(await _body(request, MAX_OLDER_BODY_BYTES))
     url = value.get("image_url") if isinstance(value, dict) else None
     if not isinstance(url, str) or not url:
         raise OptionsError("no image_url", name="image_url")
@@ -226,7 +229,14 @@ class Visit:
         self._open.close()
 
     async def asked(self, reader: Callable[[Request], Awaitable[Asked]], fetch: Fetch | None) -> Asked:
-        """What the request asks for, with the picture's bytes. Raises `CaptionError`."""
+        """What the request asks for, with the picture's bytes. Raises `CaptionError`, which is counted."""
+        try:
+            return await self._arrived(reader, fetch)
+        except CaptionError as error:
+            self._service.metrics.failed(error)
+            raise
+
+    async def _arrived(self, reader: Callable[[Request], Awaitable[Asked]], fetch: Fetch | None) -> Asked:
         try:
             asked = await self._unless_over(asyncio.wait_for(reader(self._request), MAX_BODY_S))
         except ClientDisconnect as error:
@@ -243,7 +253,8 @@ class Visit:
 
     async def steps(self, asked: Asked) -> AsyncGenerator[int | Progress | Description, None]:
         """What `Service.work` tells; the model is free when this is closed."""
-        work = self._service.work(asked.image or b"", asked.options, self._flag.is_set, self._ticket)
+        request_id = self._request.state.request_id
+        work = self._service.work(asked.image or b"", asked.options, self._flag.is_set, self._ticket, request_id)
         try:
             while (step := await run_in_threadpool(next, work, None)) is not None:
                 yield step
@@ -313,7 +324,8 @@ async def _events(
                         yield _event("text", json.dumps({"text": text}, ensure_ascii=False))
                 else:
                     yield _event("waiting", json.dumps({"place": step}))
-        yield _event("result", result.to_json(heat=heatmaps))  # the model is free, however slowly this is read
+        # the model is free, however slowly this is read
+        yield _event("result", await run_in_threadpool(result.to_json, heat=heatmaps))
     except CaptionError as error:
         yield _event("error", json.dumps(error_body(error, request_id), ensure_ascii=False))
 
@@ -340,16 +352,11 @@ def _failed_older(error: CaptionError) -> JSONResponse:
 
 def _model_states(damaged: Iterable[str]) -> list[ModelState]:
     states = []
-    for spec in MODELS.values():
-        state: Literal["present", "missing", "damaged"] = "present"
-        try:
-            find_model(spec.name)
-        except ModelError as error:
-            state = "missing" if error.code == "model_missing" else "damaged"
-        if spec.name in damaged:  # what only loading it tells
-            state = "damaged"
+    for spec in (*MODELS.values(), *MATCHERS.values()):
+        state = "damaged" if spec.name in damaged else folder_state(spec)  # some damage only loading tells
         states.append(ModelState(
-            name=spec.name, title=spec.title, parameters=spec.parameters, size_bytes=spec.approx_bytes, state=state
+            name=spec.name, title=spec.title, parameters=spec.parameters, size_bytes=spec.approx_bytes, state=state,
+            writes=spec.name in MODELS,
         ))  # fmt: skip
     return states
 
@@ -387,7 +394,8 @@ def build_api(service: Service, fetch: Fetch | None = None) -> FastAPI:
         with Visit(service, request) as visit:
             asked = await visit.asked(read, fetch)
             description = await visit.description(asked)
-        return Response(description.to_json(heat=asked.heatmaps), media_type="application/json")
+            content = await run_in_threadpool(description.to_json, heat=asked.heatmaps)
+        return Response(content, media_type="application/json")
 
     @api.post(
         "/api/v1/describe/stream", response_class=StreamingResponse, openapi_extra=DESCRIBE_REQUEST,

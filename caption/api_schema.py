@@ -124,6 +124,7 @@ class ModelState(BaseModel):
     parameters: int
     size_bytes: int
     state: Literal["present", "missing", "damaged"]
+    writes: bool  # else it checks what others write
 
 
 class CurrentModel(BaseModel):

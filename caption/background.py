@@ -28,6 +28,7 @@ def in_background(
         except BaseException as error:  # whatever it is, it is raised again by the generator below
             outcome = ("error", error)
         items.put(outcome)
+        del outcome  # an error's traceback holds this frame
 
     thread = threading.Thread(target=run, name="caption-work", daemon=True)
     thread.start()
@@ -45,5 +46,6 @@ def in_background(
             else:
                 return value
     finally:
+        value = None  # as above
         closed.set()
         thread.join()

@@ -6,9 +6,9 @@ Change a value with `dataclasses.replace`; every field is checked again.
 from __future__ import annotations
 
 import itertools
-import math
 import unicodedata
 from dataclasses import dataclass
+from reprlib import repr as shown
 
 from caption.errors import OptionsError
 
@@ -17,42 +17,48 @@ STRATEGIES = ("grounded", "forced", "plain")
 MAX_SEED = 2**31 - 1
 MAX_BEAMS = 64
 MAX_PROMPT_CHARACTERS = 200
+MAX_RAW_CHARACTERS = 100 * MAX_PROMPT_CHARACTERS  # with those that go; more is not looked at
 _NOT_PRINTED = ("Cc", "Cs")  # Unicode categories: control characters and lone surrogates, which UTF-8 hasn't
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
     # bool is an int in Python, but True is no beam count
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OptionsError(f"{name} must be a whole number from {low} to {high}, not {value!r}", name=name)
+        raise OptionsError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}", name=name)
 
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise OptionsError(f"{name} must be a finite number, not {value!r}", name=name)
-    if not low <= value <= high:
-        raise OptionsError(f"{name} must be from {low} to {high}, not {value!r}", name=name)
+    # a comparison takes a whole number of any size, and is false for NaN
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise OptionsError(f"{name} must be a number from {low} to {high}, not {shown(value)}", name=name)
 
 
 def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
-        raise OptionsError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}", name=name)
+        raise OptionsError(f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}", name=name)
 
 
 def check_flag(name: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise OptionsError(f"{name} must be True or False, not {value!r}", name=name)
+        raise OptionsError(f"{name} must be True or False, not {shown(value)}", name=name)
 
 
 def check_text(name: str, value: object, *, code: str = "bad_param") -> str:
     """A text of the user's own without control characters (white space becomes spaces), at most `MAX_PROMPT_CHARACTERS` long."""
     if not isinstance(value, str):
-        raise OptionsError(f"{name} must be a text, not {value!r}", name=name)
+        raise OptionsError(f"{name} must be a text, not {shown(value)}", name=name)
+    if len(value) > MAX_RAW_CHARACTERS:
+        raise _too_long(name, len(value), code)
     spaced = (" " if character.isspace() else character for character in value)
     text = "".join(one for one in spaced if unicodedata.category(one) not in _NOT_PRINTED)
     if len(text) > MAX_PROMPT_CHARACTERS:
-        message = f"{name} has {len(text)} characters, more than {MAX_PROMPT_CHARACTERS}"
-        raise OptionsError(message, code=code, name=name, max_characters=MAX_PROMPT_CHARACTERS)
+        raise _too_long(name, len(text), code)
     return text
+
+
+def _too_long(name: str, characters: int, code: str) -> OptionsError:
+    message = f"{name} has {characters} characters, more than {MAX_PROMPT_CHARACTERS}"
+    return OptionsError(message, code=code, name=name, max_characters=MAX_PROMPT_CHARACTERS)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from caption.errors import ModelError
 
@@ -209,6 +209,15 @@ def find_model(name_or_folder: str = "auto", root: Path | None = None) -> FoundM
             return FoundModel(spec.name, folder)
     check_folder(folder)
     return FoundModel(folder.name, folder)
+
+
+def folder_state(spec: ModelSpec) -> Literal["present", "missing", "damaged"]:
+    """Of a model in the folder where it is looked for, as far as its files tell."""
+    try:
+        check_folder(models_root() / spec.folder, spec.sha256, spec.architecture)
+    except ModelError as error:
+        return "missing" if error.code == "model_missing" else "damaged"
+    return "present"
 
 
 def matcher_for(captioner: FoundModel, root: Path | None = None) -> tuple[FoundModel | None, tuple[DamagedModel, ...]]:

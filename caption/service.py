@@ -82,11 +82,16 @@ class Service:
         return None
 
     def work(
-        self, image: str | bytes, options: DescribeOptions, stopped: Callable[[], bool], ticket: Ticket | None = None
+        self,
+        image: str | bytes,
+        options: DescribeOptions,
+        stopped: Callable[[], bool],
+        ticket: Ticket | None = None,
+        request_id: str = "-",
     ) -> Generator[int | Progress | Description, None, None]:
         """Wait at the gate, yielding the place in line, then yield what the describer tells; the `Description` comes last.
 
-        `ticket`: the place, where the visitor has one already. Yields at least every 0.3 s; closing it frees the model before the place is
+        `ticket`: the place, where the visitor has one already; `request_id` is for the log. Yields at least every 0.3 s; closing it frees the model before the place is
         given up. Raises `CaptionError` and nothing else: besides the describer's own `BusyError`, and `Cancelled` (cancelled, deadline).
         """
         failure: CaptionError | None = Cancelled("closed")
@@ -100,12 +105,13 @@ class Service:
             failure = error
             raise
         except Exception as error:  # not ours: its text is for the log
-            logger.exception("a description failed")
+            logger.exception("request %s: the description failed", request_id)
             failure = CaptionError("a description failed")
             raise failure from error
         finally:
             if failure is not None:
                 self.metrics.failed(failure)
+                failure = None  # its traceback holds this frame, and with it the picture
 
     def _steps(
         self, ticket: Ticket, image: str | bytes, options: DescribeOptions, stopped: Callable[[], bool]

@@ -174,9 +174,20 @@ class Description:
 
     def to_json(self, *, indent: int | None = None, heat: bool = True) -> str:
         """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat maps."""
-        plain = dataclasses.asdict(self) | {"mean_support": self.mean_support}
+        told = self if heat else self._without_heat()  # before it is copied: there is much of it
+        plain = dataclasses.asdict(told) | {"mean_support": self.mean_support}
         if not heat:
             for sentence in (*plain["sentences"], *plain["statements"]):
                 for word in sentence["words"]:
                     del word["heat"]
         return json.dumps(plain, ensure_ascii=False, indent=indent)
+
+    def _without_heat(self) -> Description:
+        def cold(sentence: Sentence) -> Sentence:
+            return dataclasses.replace(
+                sentence, words=tuple(dataclasses.replace(word, heat=()) for word in sentence.words)
+            )
+
+        return dataclasses.replace(
+            self, sentences=tuple(map(cold, self.sentences)), statements=tuple(map(cold, self.statements))
+        )

@@ -35,7 +35,7 @@ from caption.errors import CaptionError, ModelError, OptionsError
 from caption.guard import GuardMiddleware
 from caption.messages import message_zh
 from caption.options import DescribeOptions
-from caption.registry import DamagedModel
+from caption.registry import MATCHERS, DamagedModel
 from caption.service import Service
 from caption.types import Description
 
@@ -297,13 +297,14 @@ def test_options_in_the_query_a_form_and_json(api: Api) -> None:
     [
         "detail=extreme", "strategy=", "seed=-1", "seed=1.5", "seed=2147483648", "seed=x", "seed=", "seed=NaN", "seed=true", "seed=1e999",
         "multi_round=1", "multi_round=yes", "min_support=0.5", "min_support=2&strategy=grounded", "min_support=NaN&strategy=grounded", "min_support=null&strategy=grounded",
-        "prompt=a", "heatmaps=1", "heatmaps=null", "seed=1&seed=2", "unknown=1", "image=AAAA", "seed=" + "[" * 5000,
+        "prompt=a", "heatmaps=1", "heatmaps=null", "seed=1&seed=2", "strategy=grounded&min_support=1" + "0" * 400, "unknown=1", "image=AAAA", "seed=" + "[" * 5000,
     ],
 )  # fmt: skip
 def test_bad_options_are_named(api: Api, query: str) -> None:
     answer = api.ask("POST", f"{DESCRIBE}?{query}", content=PICTURE)
     assert is_error(answer, 422, "bad_param")
-    assert f"参数 {query.partition('=')[0]} 的值无效" in answer.json()["error"]["message"]
+    name = query.replace("strategy=grounded&", "").partition("=")[0]
+    assert f"参数 {name} 的值无效" in answer.json()["error"]["message"]
     assert api.describer.options == []
 
 
@@ -311,6 +312,21 @@ def test_a_long_prompt_has_a_code_of_its_own(api: Api) -> None:
     assert api.json(image=b64(), strategy="plain", prompt="a" * 200).status_code == 200
     assert is_error(api.json(image=b64(), strategy="plain", prompt="a" * 201), 422, "prompt_too_long")
     assert api.describer.options.pop().prompt == "a" * 200
+
+
+def test_a_text_far_too_long_is_not_looked_at(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def category(character: str) -> str:
+        looked.append(character)
+        return "Ll"
+
+    monkeypatch.setattr("caption.options.unicodedata.category", category)
+    answer = api.json(image=b64(), strategy="plain", prompt="a" * 5_000_000)
+    assert is_error(answer, 422, "prompt_too_long")
+    assert (looked, len(answer.content) < 1000) == ([], True)
+    answer = api.json(image=b64(), detail="a" * 5_000_000)
+    assert (is_error(answer, 422, "bad_param"), len(answer.content) < 1000) == (True, True)
 
 
 def test_an_option_is_given_once(api: Api) -> None:
@@ -620,6 +636,7 @@ def test_urls_that_give_no_picture(with_urls: Api, web: Web, code: str, status: 
     web.pages["http://example.com/no"] = CaptionError("/secret", code=code)
     for path in (DESCRIBE, STREAM):
         assert is_error(with_urls.json(path, image_url="http://example.com/no"), status, code)
+    assert with_urls.figures()[f"blip_descriptions_total[{code}]"] >= 2
 
 
 def test_a_client_that_leaves_ends_the_download(with_urls: Api, web: Web) -> None:
@@ -684,11 +701,16 @@ def test_models(api: Api) -> None:
     body = api.ask("GET", "/api/v1/models").json()
     assert body["current"] == {"name": "demo", "device": "cpu", "precision": "float32"}
     states = {one["name"]: one["state"] for one in body["models"]}
-    assert list(states) == ["large", "base", "demo"]
+    assert list(states) == ["large", "base", "demo", *MATCHERS]
+    assert [one["name"] for one in body["models"] if one["writes"]] == ["large", "base", "demo"]
     assert states["demo"] == "present"
     with running(FakeDescriber("demo", (DamagedModel("large", "/secret"),))) as other:
         answer = other.ask("GET", "/api/v1/models")
         assert answer.json()["models"][0]["state"] == "damaged"
+        assert "secret" not in answer.text
+    with running(FakeDescriber("demo", (DamagedModel("itm-base", "/secret"),))) as other:
+        answer = other.ask("GET", "/api/v1/models")
+        assert [one["name"] for one in answer.json()["models"] if one["state"] == "damaged"] == ["itm-base"]
         assert "secret" not in answer.text
 
 
@@ -707,6 +729,7 @@ def test_the_figures() -> None:
         told = {name: value for name, value in figures.items() if name.startswith("blip_descriptions_total") and value}
         assert told == {
             "blip_descriptions_total[ok]": 2, "blip_descriptions_total[image_invalid]": 1, "blip_descriptions_total[internal]": 1,
+            "blip_descriptions_total[bad_param]": 1,
         }  # fmt: skip
         assert figures["blip_decode_errors_total"] == 1
         assert figures["blip_cancellations_total"] == 0

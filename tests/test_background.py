@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -62,3 +64,36 @@ def test_closing_tells_the_work_and_waits_for_it() -> None:
     next(generator)
     generator.close()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_nothing_is_held_after_an_end_that_was_none(fails: bool) -> None:
+    """A failed run's picture goes at once, not when the garbage collector comes by."""
+
+    class Picture:
+        pass
+
+    held: list[weakref.ref[Picture]] = []
+
+    def work(emit, closed):
+        picture = Picture()
+        held.append(weakref.ref(picture))
+        emit(1)
+        while not closed():
+            if fails:
+                raise ValueError("broken")
+            time.sleep(0.001)
+
+    gc.disable()
+    try:
+        generator = in_background(work)
+        assert next(generator) == 1
+        if fails:
+            with pytest.raises(ValueError, match="broken"):
+                drain(generator)
+        else:
+            generator.close()
+        del generator
+        assert held[0]() is None
+    finally:
+        gc.enable()

@@ -649,7 +649,7 @@ def test_models_list(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert run("models").out == run("models", "list").out
     rows = {row["name"]: row for row in map(json.loads, run("models", "list", "--json").lines)}
     assert [rows[name]["state"] for name in ("demo", "base", "large", "itm-large")] == [
-        "ready",
+        "present",
         "damaged",
         "missing",
         "missing",

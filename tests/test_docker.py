@@ -107,7 +107,7 @@ def test_the_app_starts_from_what_was_copied(app: Path) -> None:
 
 def test_the_demo_models_are_in_the_image(app: Path) -> None:
     rows = [json.loads(line) for line in run(app, "-m", "caption", "models", "list", "--json").splitlines()]
-    ready = {row["name"] for row in rows if row["state"] == "ready"}
+    ready = {row["name"] for row in rows if row["state"] == "present"}
     assert ready == {"demo", "demo-itm"}
     assert {Path(row["folder"]).parent for row in rows} == {app.resolve() / "models"}
 

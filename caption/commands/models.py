@@ -9,7 +9,7 @@ from typing import Any
 from caption.commands.common import EXIT_OK, EXIT_SOME_FAILED, Unable, put
 from caption.errors import ModelError
 from caption.messages import message_zh
-from caption.registry import MATCHERS, MODELS, ModelSpec, check_folder, models_root
+from caption.registry import MATCHERS, MODELS, ModelSpec, folder_state, models_root
 
 
 def add_to(commands: Any) -> None:
@@ -65,20 +65,12 @@ def add_to(commands: Any) -> None:
     action.set_defaults(run=_models_verify)
 
 
-_STATES_ZH = {"ready": "可用", "missing": "没有下载", "damaged": "已损坏"}
-
-
-def _state(spec: ModelSpec) -> str:
-    try:
-        check_folder(models_root() / spec.folder, spec.sha256, spec.architecture)
-    except ModelError as error:
-        return "missing" if error.code == "model_missing" else "damaged"
-    return "ready"
+_STATES_ZH = {"present": "可用", "missing": "没有下载", "damaged": "已损坏"}
 
 
 def _models_list(args: argparse.Namespace) -> int:
     for spec in (*MODELS.values(), *MATCHERS.values()):
-        state, folder = _state(spec), models_root() / spec.folder
+        state, folder = folder_state(spec), models_root() / spec.folder
         if args.json:
             row = {name: getattr(spec, name) for name in ("name", "title", "parameters", "approx_bytes")}
             row |= {"state": state, "folder": str(folder), "writes": spec.name in MODELS}
@@ -104,7 +96,7 @@ def _models_verify(args: argparse.Namespace) -> int:
     for name in args.names:
         if name not in specs:
             raise Unable(f"没有叫 {name!r} 的模型，只有 {'、'.join(specs)}。")
-    names = args.names or [name for name, spec in specs.items() if _state(spec) != "missing"]
+    names = args.names or [name for name, spec in specs.items() if folder_state(spec) != "missing"]
     if not names:
         raise Unable(f"{models_root()} 里没有模型。")
     good = [_verify(specs[name]) for name in names]
