@@ -100,26 +100,35 @@ def described_scenes(describer: Describer, scenes: int, first: int = FIRST_SCENE
     return found
 
 
+def stated_in(captions: Iterable[str]) -> dict[str, list[str]]:
+    """The statements of captions, each with the captions that make it."""
+    found: dict[str, list[str]] = {}
+    for caption in captions:
+        for phrase in split_phrases(caption):
+            found.setdefault(phrase.lower(), []).append(caption)
+    return found
+
+
 def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -> list[Judged]:
     """The statements of captioned pictures, each picture's own and as many of another's."""
     rng = random.Random(seed)
-    statements = [
-        list(dict.fromkeys(phrase.lower() for caption in one.captions for phrase in split_phrases(caption)))
-        for one in captioned
-    ]
+    statements = [stated_in(one.captions) for one in captioned]
     found = []
     for number, one in enumerate(captioned):
-        own = statements[number]
-        claimed = [claims(caption.lower()) for caption in one.captions]
-        everything = frozenset().union(*claimed)
-        other = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)] if len(captioned) > 1 else []
+        own = list(statements[number])
+        claimed = {caption: claims(caption.lower()) for caption in one.captions}
+        everything = frozenset().union(*claimed.values())
+        other = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)] if len(captioned) > 1 else {}
         foreign = [text for text in other if not claims(text) <= everything][: len(own)]
         texts = own + foreign
         if not texts:
             continue
         sight = judge.see([load_image(one.path)], [WHOLE])
         for i, (followed, alone) in enumerate(judge.weigh(sight, texts)):
-            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, claimed))
+            # a caption agrees with itself: only what others say tells anything
+            said_by = statements[number].get(texts[i], ())
+            others = [claim for caption, claim in claimed.items() if caption not in said_by]
+            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, others))
             found.append(Judged(numbers(followed.text, evidence), i < len(own)))
     return found
 

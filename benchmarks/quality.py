@@ -250,14 +250,13 @@ def measure_check(describer: Describes, scenes: Mapping[int, Scene]) -> CheckRep
     scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     judged: list[tuple[float, bool]] = []
     calibrated = False
-    uncut = dataclasses.replace(GROUNDED_HIGH, min_support=0.0)
     for number, scene, picture in pictured(scenes):
         pairs = changed_pairs(scene, random.Random(f"check-{number}"))
         supports = describer.check(picture, [text for _, true, false in pairs for text in (true, false)])
         for (slot, _, _), true, false in zip(pairs, supports[::2], supports[1::2], strict=True):
             scores[slot][0].append(true)
             scores[slot][1].append(false)
-        description = describer.describe(picture, uncut)
+        description = describer.describe(picture, GROUNDED_HIGH)
         calibrated = calibrated or description.calibrated
         for one in description.statements:
             truth = calibrate.is_true(one.text, scene)

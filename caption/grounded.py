@@ -8,6 +8,7 @@ those that are supported well enough.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -98,6 +99,10 @@ class _Inquiry:
     def check(self, whole: Sight, proposals: Sequence[_Proposal], regions: Sight | None = None) -> None:
         """Weigh what is new among proposals about `regions`, or about the whole picture where there are none."""
         if regions is None:
+            for one in proposals:
+                known = self.checked.get(one.text)
+                if known and known.region:  # what a region said is now said of the whole picture too
+                    self.checked[one.text] = dataclasses.replace(known, region=None, candidate=one.candidate)
             new = self._new(proposals, lambda one: one.text)
             self._weigh(whole, new)
             self._weigh(whole, self._simpler(new))
@@ -149,9 +154,13 @@ class _Inquiry:
             for text, match in ((one.text, there[i] if there else None), (placed[i], odds[i] if odds else None)):
                 evidence = Evidence(match, here[i] if here else None, seen.likelihood, seen.contrast, 0.0)
                 known = self.checked.get(text)
+                weighed = _Checked(text, regions.boxes[one.look], one.candidate, evidence, seen.words())
+                if (
+                    known and known.region is None
+                ):  # what was said of the whole picture stays so, with what speaks best for it
+                    weighed = dataclasses.replace(weighed, region=None, candidate=known.candidate)
                 if known is None or self.judge.support(text, known.evidence) < self.judge.support(text, evidence):
-                    region = regions.boxes[one.look]
-                    self.checked[text] = _Checked(text, region, one.candidate, evidence, seen.words())
+                    self.checked[text] = weighed
 
     @staticmethod
     def _place(centre: tuple[float, float] | None) -> str | None:
@@ -160,14 +169,14 @@ class _Inquiry:
         return "left" if centre[0] < 0.4 else "right" if centre[0] > 0.6 else "middle"
 
     def _simpler(self, proposals: Sequence[_Proposal]) -> list[_Proposal]:
-        """What is left of unsupported statements when one adjective is cut, if the sentence stays whole."""
+        """What is left of unsupported statements when an adjective or a clause is cut."""
         if not self.settings.check:
             return []
         less = [
             _Proposal(text, one.look, one.candidate)
             for one in proposals
             if self.judge.support(one.text, self.evidence(one.text)) < self.min_support
-            for text in without_an_adjective(one.text)
+            for text in (*without_an_adjective(one.text), *without_a_clause(one.text))
         ]
         return self._new(less, lambda one: one.text)
 
@@ -191,13 +200,10 @@ class _Inquiry:
         draft.statements = self.statements()
         draft.min_support = self.min_support if self.settings.check else 0.0
         draft.calibrated = self.judge.calibration is not None
-        draft.sentences = list(supported_text(draft.statements, draft.min_support, calibrated=draft.calibrated))
+        draft.sentences = list(
+            supported_text(draft.statements, draft.min_support, calibrated=draft.calibrated, plain=self.candidates[0])
+        )
         draft.text = " ".join(sentence.text for sentence in draft.sentences)
-        if not self.judge.can_refuse and len(words(draft.text)) < len(words(self.candidates[0].text)):
-            # nobody can say that the plain caption is wrong: never tell less than it does
-            plain = self.candidates[0]
-            draft.sentences = [Sentence(plain.text, plain.prompt, plain.round)]
-            draft.text = plain.text
 
     def finish(self) -> None:
         """Tell of every candidate whether the text has something of it."""
@@ -210,47 +216,77 @@ class _Inquiry:
             if is_supported(one, least, calibrated=calibrated)
         }
         for i, one in enumerate(self.candidates):
-            kept = (
+            kept = one.text == self.draft.text or (
                 (one.prompt, one.round, one.region) in used and bool(claims(one.text.lower()) & taken) and i in believed
             )
             reason = "supported" if kept else "repeated" if i in believed else "unsupported"
             self.draft.candidates.append(dataclasses.replace(one, kept=kept, reason=reason))
 
 
-def supported_text(statements: Sequence[Sentence], min_support: float, *, calibrated: bool) -> tuple[Sentence, ...]:
+def supported_text(
+    statements: Sequence[Sentence], min_support: float, *, calibrated: bool, plain: Candidate | None = None
+) -> tuple[Sentence, ...]:
     """The sentences of the text that statements with enough support make.
 
-    Where support is uncalibrated, what was seen in the whole picture is never dropped for contradicting other statements.
+    Where support is uncalibrated, what was seen in the whole picture is never dropped for contradicting other statements; where no matcher
+    looked either, nobody can say that the caption `plain` is wrong, and the text never tells less than that.
     """
     believed = [one for one in statements if is_supported(one, min_support, calibrated=calibrated)]
-    return paragraph(believed, settle=calibrated)
+    sentences = paragraph(believed, settle=calibrated)
+    can_refuse = calibrated or any(one.evidence and one.evidence.match is not None for one in statements)
+    if plain is None or can_refuse or _count(sentences) >= len(words(plain.text)):
+        return sentences
+    return (Sentence(plain.text, plain.prompt, plain.round),)
+
+
+def _count(sentences: Iterable[Sentence]) -> int:
+    return sum(len(words(one.text)) for one in sentences)
 
 
 def with_min_support(description: Description, min_support: float) -> Description:
     """The description with another threshold: text, sentences and statistics anew from what was checked, without the model.
 
-    `min_support`: 0 to 1. What wasn't checked (another strategy, a refusal) comes back as it is.
+    `min_support`: 0 to 1. What wasn't checked (another strategy, an unreadable picture) comes back as it is; one that was refused because
+    nothing had enough support is told where something has this much.
     """
-    if not description.statements or description.refusal:
+    if not description.statements or description.refusal not in (None, "unsupported"):
         return description
-    sentences = supported_text(description.statements, min_support, calibrated=description.calibrated)
+    plain, calibrated = description.candidates[0] if description.candidates else None, description.calibrated
+    sentences = supported_text(description.statements, min_support, calibrated=calibrated, plain=plain)
     text = " ".join(sentence.text for sentence in sentences)
     return dataclasses.replace(
-        description, text=text, sentences=sentences, stats=caption_stats(text), min_support=min_support
-    )
+        description, text=text, sentences=sentences, stats=caption_stats(text), min_support=min_support,
+        refusal=None if text else description.refusal,
+    )  # fmt: skip
 
 
 def without_an_adjective(text: str) -> list[str]:
-    """The text without each one of its adjectives that stand before another word: "a large red ball" → "a red ball", "a large ball"."""
-    parts = text.split()
-    found = []
-    for i, word in enumerate(parts[:-1]):
-        if bare(word) in ADJECTIVES and word == bare(word) and i and bare(parts[i - 1]) not in ("is", "are"):
-            rest = parts[:i] + parts[i + 1 :]
-            if rest[i - 1] in ("a", "an"):
-                rest[i - 1] = "an" if rest[i][:1] in "aeiou" else "a"
+    """The text without each one of its adjectives before a noun: "a large red ball" → "a red ball", "a large ball"."""
+    found, read = [], reading(text)
+    for noun in (chunk.noun for chunk in read.chunks if chunk.noun):
+        for i in range(noun.start, noun.end - 1):
+            word = bare(read.words[i])
+            if word not in ADJECTIVES or word not in noun.modifiers:
+                continue
+            # "a black and white cat": an "and" goes with its adjective
+            first = i - 1 if read.words[i - 1] == "and" else i
+            after = i + 2 if first == i and read.words[i + 1] == "and" else i + 1
+            rest = [*read.words[:first], *read.words[after:]]
+            if first and rest[first - 1] in ("a", "an"):
+                rest[first - 1] = "an" if rest[first][:1] in "aeiou" else "a"
             found.append(" ".join(rest))
     return found
+
+
+def without_a_clause(text: str) -> list[str]:
+    """The text without what is said behind each noun or quality: "a man on a horse in a field" → "a man", "a man on a horse"."""
+    read = reading(text)
+    ends = [
+        chunk.start
+        for before, chunk in itertools.pairwise(read.chunks)
+        if before.kind in ("noun", "quality") and chunk.kind in ("prep", "place", "verb", "and")
+    ]
+    return [" ".join(read.words[:end]) for end in ends if reading(" ".join(read.words[:end])).claims]
 
 
 # ------------------------------------------------------------------------------------------------------- the rounds

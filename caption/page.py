@@ -417,6 +417,13 @@ def support_zh(support: float | None, calibrated: bool) -> str:
     return f"支持度 {percent(support)} %" if calibrated else "未校准"
 
 
+def word_support_zh(support: float) -> str:
+    """A word's support in words: no calibration makes a probability of it."""
+    if support < 0.5:
+        return "图片没有让这个词更可能"
+    return "图片让这个词稍微可能一些" if support < 0.75 else "图片让这个词可能得多"
+
+
 def mean_support_zh(description: Description) -> str:
     """The value of its field; empty where there is no grounded text."""
     if not is_grounded(description) or not description.sentences:
@@ -482,7 +489,7 @@ def _row(sentence: Sentence, calibrated: bool) -> str:
     )
     prompt = f'提示词：<span lang="en">{html.escape(sentence.prompt)}</span>' if sentence.prompt else "没有提示词"
     shown = _evidence(sentence.text, f"{region}，{support}", box=sentence.region or (0.0, 0.0, 1.0, 1.0))
-    buttons = "".join(_word(one, sentence, calibrated) for one in sentence.words)
+    buttons = "".join(_word(one, sentence) for one in sentence.words)
     words = f'<div class="words" role="group" aria-label="这句话里的词">{buttons}</div>' if buttons else ""
     return (
         f'<li><button type="button" class="sentence" lang="en" aria-pressed="false" data-evidence="{shown}" '
@@ -493,9 +500,9 @@ def _row(sentence: Sentence, calibrated: bool) -> str:
     )
 
 
-def _word(word: WordEvidence, sentence: Sentence, calibrated: bool) -> str:
-    support = support_zh(word.support, calibrated)
-    label = f"模型写“{word.word}”时看的地方，{support}" if word.heat else f"“{word.word}”{support}，没有记下看的地方"
+def _word(word: WordEvidence, sentence: Sentence) -> str:
+    support = word_support_zh(word.support)
+    label = f"模型写“{word.word}”时看的地方，{support}" if word.heat else f"“{word.word}”：{support}，没有记下看的地方"
     shown = _evidence(sentence.text, label, heat=word.heat)
     text = html.escape(word.word)
     return (

@@ -55,7 +55,7 @@ class Evidence:
 
     `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without its place the region it came from; None
     where no matcher looked. `likelihood` is the log-probability (natural) of its least probable content word where it was seen, `contrast` the
-    least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many other captions the same is claimed.
+    least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many of the captions the same is claimed.
     """
 
     match: float | None

@@ -695,7 +695,7 @@ def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
     page = visitor.page
     page.get_by_role("button", name="red 支持度 95 %").click()
     assert pressed(visitor) == ["red"]
-    assert said(visitor) == "模型写“red”时看的地方，支持度 95 %"
+    assert said(visitor) == "模型写“red”时看的地方，图片让这个词可能得多"
     lies_at(visitor, f"{OVERLAY} canvas", lambda: expected(visitor, (600, 200), (0, 0, 1, 1)))
     left, top, width, height = rect(visitor, f"{OVERLAY} canvas")
     colour = colours(visitor)

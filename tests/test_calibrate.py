@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -162,6 +163,16 @@ class TestAModel:
     def test_captions_of_other_pictures_are_false(self, tiny_model, captioned: list[Captioned]) -> None:
         judged = from_captions(Judge(tiny_model), captioned)
         assert [one.true for one in judged] == [True, True, False, True, False]
+
+    def test_a_caption_does_not_agree_with_itself(self, tiny_model, captioned: list[Captioned]) -> None:
+        judged = from_captions(Judge(tiny_model), captioned)
+        # the box is told of once, the ball by two captions
+        assert judged[3].numbers["agreement"] == 0.0
+        assert max(one.numbers["agreement"] for one in judged[:2]) > 0.0
+        alone = from_captions(
+            Judge(tiny_model), [dataclasses.replace(one, captions=one.captions[:1]) for one in captioned]
+        )
+        assert {one.numbers["agreement"] for one in alone if one.true} == {0.0}
 
     def test_what_a_picture_claims_itself_is_not_false(self, tiny_model, captioned: list[Captioned]) -> None:
         same = [captioned[0], Captioned(captioned[1].path, captioned[0].captions)]

@@ -13,7 +13,7 @@ from PIL import Image
 from caption import DescribeOptions, prompts
 from caption.draft import REASONS
 from caption.errors import Cancelled
-from caption.grounded import questions_about, with_min_support, without_an_adjective
+from caption.grounded import questions_about, with_min_support, without_a_clause, without_an_adjective
 from caption.image import crop, load_image
 from caption.text import content_words, words
 from caption.types import Description, Progress, Sentence
@@ -106,7 +106,32 @@ class TestUncalibrated:
             picture = draw(random_scene(HELD_OUT_SEEDS + number), 200)
             plain = tiny_describer.describe(picture, DescribeOptions(strategy="plain"))
             high = tiny_describer.describe(picture, GROUNDED)
-            assert len(words(high.text)) >= len(words(plain.text))
+            for least in (0.0, 0.9, 1.0, 0.0):
+                high = with_min_support(high, least)
+                assert len(words(high.text)) >= len(words(plain.text))
+            strict = tiny_describer.describe(picture, dataclasses.replace(GROUNDED, min_support=1.0))
+            assert strict.text == with_min_support(high, 1.0).text
+            if strict.text == plain.text:
+                assert strict.candidates[0].kept
+
+    def test_the_slider_leads_back_to_the_same_text(self, tiny_high: Description) -> None:
+        assert with_min_support(with_min_support(tiny_high, 0.9), 0.0) == tiny_high
+
+    def test_what_the_whole_picture_said_no_region_takes_away(self, tiny_describer, monkeypatch) -> None:
+        """Uncalibrated, a statement seen in a region needs more support than one of the whole picture."""
+        monkeypatch.setattr(type(tiny_describer.model), "text", lambda self, ids: "a dog on a red couch")
+        description = tiny_describer.describe(PICTURE, GROUNDED)
+        (said,) = [one for one in description.statements if one.text == "a dog on a red couch"]
+        assert (said.region, said.support < 0.5) == (None, True)
+        assert said not in description.dropped
+
+    def test_too_high_a_threshold_can_be_lowered_again(self, tiny_high: Description) -> None:
+        refused = dataclasses.replace(tiny_high, text="", sentences=(), refusal="unsupported", candidates=())
+        told = with_min_support(refused, 0.0)
+        assert (told.refusal, bool(told.text)) == (None, True)
+        assert with_min_support(refused, 1.0).refusal == "unsupported"
+        blank = dataclasses.replace(refused, refusal="blank")
+        assert with_min_support(blank, 0.0) is blank
 
 
 class TestRefusal:
@@ -166,11 +191,34 @@ class TestWords:
             ("the ball is red", []),
             ("two dogs on a beach", []),
             ("a red umbrella", ["an umbrella"]),
+            ("a black and white cat on a couch", ["a white cat on a couch", "a black cat on a couch"]),
+            ("a large orange on a table", ["an orange on a table"]),
+            # colours and lights that are things, articles of other nouns
+            ("a woman in white playing tennis", []),
+            ("a man in black next to a car", []),
+            ("a traffic light on a pole", []),
+            ("a baby in a crib", []),
             ("", []),
         ],
     )
     def test_without_an_adjective(self, text: str, less: list[str]) -> None:
         assert without_an_adjective(text) == less
+
+    @pytest.mark.parametrize(
+        ("text", "less"),
+        [
+            ("a red ball next to a box", ["a red ball"]),
+            ("the ball is on a box next to a tree", ["the ball is on a box"]),
+            ("a man riding a horse on a beach", ["a man", "a man riding a horse"]),
+            ("two small dogs and a cat", ["two small dogs"]),
+            ("on the left, there is a ball on a box", ["on the left, there is a ball"]),
+            ("the ball is red", []),
+            ("in a field", []),
+            ("", []),
+        ],
+    )
+    def test_without_a_clause(self, text: str, less: list[str]) -> None:
+        assert without_a_clause(text) == less
 
     def test_questions_follow_what_was_said_of_the_thing(self) -> None:
         said = [Sentence("A red ball in a field.", "", 1), Sentence("There are two dogs.", "", 1)]

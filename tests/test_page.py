@@ -104,14 +104,14 @@ def test_rows_tell_text_support_and_origin() -> None:
 
 def test_words_carry_their_heat_maps() -> None:
     first, *_ = Reader(page.evidence_html(grounded(), "")).buttons("word")
-    assert first["aria-label"] == "red 支持度 95 %"
+    assert first["aria-label"] == "red 图片让这个词可能得多"
     told = evidence(first)
-    assert told["label"] == "模型写“red”时看的地方，支持度 95 %"
+    assert told["label"] == "模型写“red”时看的地方，图片让这个词可能得多"
     assert told["box"] is None
     assert tuple(map(tuple, told["heat"])) == STATEMENTS[0].words[0].heat
     blind = dataclasses.replace(STATEMENTS[0], words=(WordEvidence("red", 0.5),))
     (only,) = Reader(page.evidence_html(grounded(sentences=(blind,)), "")).buttons("word")
-    assert evidence(only)["label"] == "“red”支持度 50 %，没有记下看的地方"
+    assert evidence(only)["label"] == "“red”：图片让这个词稍微可能一些，没有记下看的地方"
 
 
 def test_no_two_buttons_carry_the_same() -> None:

@@ -64,7 +64,7 @@ class FakeDescriber:
             device="cpu",
             precision="float32",
             seed=0,
-            statements=self.statements if options.min_support == 0.0 else (),
+            statements=self.statements if options.strategy == "grounded" else (),
             calibrated=True,
             refusal=None if text else "blank",
         )

@@ -11,6 +11,7 @@ two things stand to each other, and a sentence about another picture. Seeded; re
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import os
 import random
@@ -195,9 +196,9 @@ def pixel_values(pixels: np.ndarray) -> torch.Tensor:
     return (values - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
-def see_all(matcher: BlipForImageTextRetrieval, work: Path, pictures: int) -> np.ndarray:
-    """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the first time."""
-    file = work / f"embeds-{pictures}.npy"
+def see_all(matcher: BlipForImageTextRetrieval, work: Path, pictures: int, tower: str) -> np.ndarray:
+    """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the first time. `tower`: whose they are."""
+    file = work / f"embeds-{pictures}-{tower}.npy"
     if not file.exists():
         pixels, _ = draw_pictures(work, "scenes", pictures)
         shape = (pictures, *_embed(matcher, pixels[:1]).shape[1:])
@@ -233,11 +234,12 @@ def train(
     tokenizer = BertTokenizer.from_pretrained(out)
     captioner = BlipForConditionalGeneration.from_pretrained(captioner_folder, dtype=torch.float32)
     matcher = start_matcher(config, captioner, start_folder)
-    embeds = see_all(matcher, work, pictures)
+    tower = hashlib.sha256((captioner_folder / "model.safetensors").read_bytes()).hexdigest()[:8]
+    embeds = see_all(matcher, work, pictures, tower)
     learnt = [p for p in matcher.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=0.05)
     batches = Batches(tokenizer, batch, pictures, seed)
-    checkpoint = work / "matcher.pt"
+    checkpoint = work / f"matcher-{tower}.pt"
     start, spent = 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
