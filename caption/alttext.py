@@ -188,13 +188,21 @@ def _least_support(description: Description, characters: int) -> float | None:
 
 
 def _first_readable(sources: Sequence[str], place: _Place) -> Image.Image:
-    """The picture at the first address that leads to one. Raises what went wrong with the first address."""
+    """The picture at the first address that leads to one large enough, else the first there is: a page may hold a dot in the place of what
+    browsers choose from `srcset`. Raises what went wrong with the first address."""
+    small: list[Image.Image] = []
     failures: list[CaptionError] = []
     for source in sources:
         try:
-            return place.open(source)
+            picture = place.open(source)
         except CaptionError as error:
             failures.append(error)
+            continue
+        if min(picture.size) >= MIN_SIDE:
+            return picture
+        small.append(picture)
+    if small:
+        return small[0]
     raise failures[0] if failures else ImageError("the tag names no picture", code="no_image")
 
 

@@ -6,6 +6,8 @@ verbs …) and reads claims off their order. It knows captions and little else; 
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +23,7 @@ from caption.text import (
     NUMBERS,
     PREPOSITIONS,
     SURROUNDINGS,
+    THINGS_DONE,
     bare,
     is_verb_form,
     singular,
@@ -31,10 +34,12 @@ from caption.text import (
 class Claim(NamedTuple):
     """One thing that a statement says; comparable, so that claims can be put in order.
 
-    `slot`: thing | number | attribute | place | relation | act | scene. `thing` is what it is about, singular ("ball"; for a scene the
-    surroundings or the weather: "field", "rain"). `value` is the number, the adjective, the place ("left"), the words of the relation ("to the
-    left of", "on", "riding") or the verb form ("sleeping"); `other` the second thing of a relation. "A man sitting on a bench" acts
-    ("man", "sitting") and is related ("man", "on", "bench"), so that "a man on a bench" says nothing beyond it.
+    `slot`: thing | number | several | attribute | place | relation | act | scene. `thing` is what it is about, singular ("ball"; for a
+    scene the surroundings or the weather: "field", "rain"). `value` is the number, the adjective, the place ("left"), the words of the
+    relation ("to the left of", "on", "riding") or the verb form ("sleeping"); `other` the second thing of a relation. "A man sitting on a
+    bench" acts ("man", "sitting") and is related ("man", "on", "bench"), so that "a man on a bench" says nothing beyond it. What can be said
+    either way round is one claim: "a box next to a ball" is a ball next to a box, "a box to the right of a ball" a ball to the left of a
+    box. "Several" says that there is more than one of a thing without a number: "a red car and a blue car".
     """
 
     slot: str
@@ -54,6 +59,7 @@ class Noun:
     modifiers: tuple[str, ...]
     thing: str
     plural: bool  # takes "are"
+    several: bool  # its last word alone does: "a group of people is", "the people are"
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,13 @@ _SKY = word_set("sky day weather")
 _IN_THE_SKY = word_set("sun moon cloud")
 _VIEWS = word_set("picture photo photograph photography image view shot close-up closeup frame scene")
 _GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number variety herd flock set team")
+_HERDS = word_set("group crowd couple pair number herd flock team")  # "the sheep of a herd are"
 _MANY = word_set("couple lot number variety")  # "a couple of dogs are"
 _ADVERBS = word_set("not together away alone outdoors indoors outside inside ahead forward")
 _STOPS = ",;:.!?…"
+_MADE = word_set("building painting drawing opening")  # things, where no other thing follows
+_PICTURES = word_set("picture photo photograph image frame")
+_ON_A_WALL = re.compile(r"\b(?:on|in)(?: \w+){0,2} walls?\b")
 
 # Words of which only one can be true of a thing: word → (kind, what it means).
 _ONE_OF = {
@@ -131,12 +141,13 @@ _ONE_OF |= {
 _ONE_OF |= dict.fromkeys(("small", "little", "tiny"), ("size", "small"))
 _ONE_OF |= dict.fromkeys(("large", "big", "huge"), ("size", "large"))
 _ONE_OF |= {"young": ("age", "young"), "old": ("age", "old"), "tall": ("height", "tall"), "short": ("height", "short")}
-_OPPOSITE = {
-    "to the left of": "to the right of", "on": "under", "on top of": "under", "above": "below", "over": "under",
-    "behind": "in front of", "inside": "outside",
-}  # fmt: skip
+# Said of two things the other way round. Not "on" and "under": a ball under a kite has no kite on it.
+_INVERSE = {"to the right of": "to the left of", "below": "above", "over": "under", "behind": "in front of"}
+_MUTUAL = word_set("beside near") | {"next to"}  # one claim, "next to", whichever of the two comes first
+_OPPOSITE = {"on": "under", "on top of": "under", "inside": "outside"}
 _OPPOSITES = frozenset(_OPPOSITE.items()) | frozenset((b, a) for a, b in _OPPOSITE.items())
-_ONE_WAY = frozenset((*_OPPOSITE, *_OPPOSITE.values()))  # if a is behind b, then b isn't behind a
+# if a is in front of b, then b isn't in front of a
+_ONE_WAY = frozenset((*_OPPOSITE, *_OPPOSITE.values(), *_INVERSE.values()))
 
 
 def conflict(a: Claim, b: Claim) -> bool:
@@ -178,6 +189,15 @@ def reading(text: str) -> Reading:
 def likeness(noun: Noun) -> dict[str, Claim]:
     """What a noun phrase says by each of its modifiers: "a red parked car" is red and parked."""
     return {word: Claim("act" if is_verb_form(word) else "attribute", noun.thing, word) for word in noun.modifiers}
+
+
+def _relation(thing: str, words: str, other: str) -> Claim:
+    """How two things stand to each other, in the one order in which it is claimed."""
+    if words in _MUTUAL:
+        return Claim("relation", min(thing, other), "next to", max(thing, other))
+    if words in _INVERSE:
+        return Claim("relation", other, _INVERSE[words], thing)
+    return Claim("relation", thing, words, other)
 
 
 def is_surroundings(before: Chunk | None, noun: Noun) -> bool:
@@ -257,6 +277,8 @@ class _Chunker:
         before = self.found[-1] if self.found else None
         if before and before.noun and self._acts_alone(at, before.noun.determiner):
             return Chunk("verb", at, at + 1, word)
+        if before and before.kind in ("noun", "aux") and self._is_done(at):
+            return Chunk("verb", at, at + 1, word)
         if chunk := self._noun(at, before):
             return chunk
         return Chunk("verb" if is_verb_form(word) else "word", at, at + 1, word)
@@ -320,7 +342,8 @@ class _Chunker:
                 group, noun, of = self.words[end - 1], found.noun, inner.noun
                 modifiers = (*noun.modifiers, group, *of.modifiers)
                 plural = group in _MANY or noun.plural
-                noun = Noun(start, of.end, noun.determiner, of.number, modifiers, of.thing, plural)
+                several = group in _HERDS or of.several
+                noun = Noun(start, of.end, noun.determiner, of.number, modifiers, of.thing, plural, several)
                 return Chunk("noun", start, of.end, noun=noun)
         return found
 
@@ -347,8 +370,9 @@ class _Chunker:
         word = self.words[run[-1]]
         modifiers = tuple(self.words[one] for one in run[:-1])
         number = next((one for one in determiners if one in NUMBERS or one.isdigit()), "")
-        plural = _is_plural(word) or number not in ("", "one", "1")
-        noun = Noun(start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural)
+        # "a skis" is one
+        plural = (_is_plural(word) and determiners not in (["a"], ["an"])) or number not in ("", "one", "1")
+        noun = Noun(start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural, plural)
         return Chunk("noun", start, end, noun=noun)
 
     def _run(self, at: int, determiner: str, before: Chunk | None) -> list[int]:
@@ -384,7 +408,7 @@ class _Chunker:
                 return not (determined or after_prep)
             return _is_plural(self.words[run[-1]]) == (singular(word) == word)
         if not is_verb_form(word):
-            return bool(run) and not self._are_like(run) and self._acts_alone(at, determined)
+            return bool(run) and not self._are_like(run) and (self._acts_alone(at, determined) or self._is_done(at))
         if run and not self._are_like(run):
             return True
         after = self._word(at + 1)
@@ -405,6 +429,15 @@ class _Chunker:
             )
         return determiner in ("a", "an") and (self.stops[at] or not after or not _is_content(after))
 
+    def _is_done(self, at: int) -> bool:
+        """Whether a thing is an act here: 'people shopping at a market', 'a man painting a wall', yet 'an oil painting on a wall'."""
+        word, after = self.words[at], self._word(at + 1)
+        if word not in THINGS_DONE:
+            return False
+        if self.stops[at] or not after:
+            return word not in _MADE and _is_plural(self.words[at - 1])  # "people shopping"
+        return after in DETERMINERS or (word not in _MADE and after in PREPOSITIONS and after not in ("of", "with"))
+
     def _is_predicate(self, before: Chunk | None) -> bool:
         if before is None:
             return False
@@ -420,7 +453,12 @@ class _Chunker:
             end += 2 if self._word(end + 1) in _VIEWS else 1
         elif self.words[end - 1] not in _VIEWS:
             return 0
-        return end + 1 if self._word(end) == "of" else 0
+        return end + 1 if self._word(end) == "of" and not self._is_seen(end) else 0
+
+    def _is_seen(self, end: int) -> bool:
+        """Whether a view is spoken of itself: "a picture of a dog on a wall" hangs there, "a view of a city from a boat" is from it."""
+        rest = list(itertools.takewhile(lambda word: word not in ("with", "and"), self.words[end:]))
+        return "from" in rest or (self.words[end - 1] in _PICTURES and bool(_ON_A_WALL.search(" ".join(rest))))
 
 
 # ------------------------------------------------------------------------------------------------------------- claims
@@ -433,6 +471,7 @@ class _Reader:
         self.chunks = chunks
         self.found: set[Claim] = set()
         self.things: list[str] = []
+        self.like: set[Claim] = set()  # what the things are called
         self.subjects: list[str] = []
         self.nearest: str | None = None
         self.link: list[Chunk] = []  # what stands between two nouns
@@ -500,7 +539,11 @@ class _Reader:
         self.found.add(Claim("thing", thing))
         if noun.number:
             self._add("number", [thing], noun.number)
-        self.found.update(likeness(noun).values())
+        like = likeness(noun).values()
+        if any(conflict(one, other) for one in like for other in self.like):
+            self.found.add(Claim("several", thing))
+        self.like.update(like)
+        self.found.update(like)
         if self.leading_place:
             self._add("place", [thing], self.leading_place)
             self.leading_place = ""
@@ -512,7 +555,7 @@ class _Reader:
                 self.subjects = [*self.subjects, thing] if together else [thing]
                 self.acted = False
         elif before.value != "with":
-            self._add("relation", self._sources(), before.value, thing)
+            self.found.update(_relation(source, before.value, thing) for source in self._sources())
         self.nearest = thing
 
     def _sources(self) -> list[str]:

@@ -119,7 +119,7 @@ def _told(statements: Sequence[Sentence], settle: bool) -> tuple[Sentence, ...]:
     items = sorted((_Item.of(one) for one in statements if one.text.strip()), key=lambda item: item.key)
     teller = Teller()
     return tuple(
-        dataclasses.replace(item.sentence, text=teller.tell(item.sentence.text))
+        dataclasses.replace(item.sentence, text=teller.tell(item.sentence.text, whole=item.whole))
         for item in _ordered(_chosen(_settled(items, settle)))
     )
 
@@ -176,13 +176,18 @@ def _settled(items: Sequence[_Item], settle: bool) -> list[_Item]:
 
 
 def _foes(items: Iterable[_Item]) -> dict[Claim, frozenset[Claim]]:
-    """What conflicts with each claim. Only claims about the same things are held against each other: there are many of them."""
+    """What conflicts with each claim. Only claims about the same things are held against each other: there are many of them.
+
+    Of what there are several, one may be red and another blue; how many there are is still one number.
+    """
+    claims: frozenset[Claim] = frozenset().union(*(item.claims for item in items))
+    several = {claim.thing for claim in claims if claim.slot == "several" or _is_several(claim)}
     topics: dict[tuple[str, ...], set[Claim]] = defaultdict(set)
     named: set[Claim] = set()
-    for claim in frozenset().union(*(item.claims for item in items)):
+    for claim in claims:
         if claim.slot == "thing":
             named.add(claim)
-        else:
+        elif claim.slot == "number" or several.isdisjoint((claim.thing, claim.other)):
             topic = (claim.slot, *sorted((claim.thing, claim.other)))
             topics[topic].add(claim)
     foes = {a: frozenset(b for b in same if conflict(a, b)) for same in topics.values() for a in same}
@@ -190,6 +195,10 @@ def _foes(items: Iterable[_Item]) -> dict[Claim, frozenset[Claim]]:
     if nothing in named:
         foes |= {claim: frozenset({nothing}) for claim in named} | {nothing: frozenset(named - {nothing})}
     return foes
+
+
+def _is_several(claim: Claim) -> bool:
+    return claim.slot == "number" and claim.value not in ("one", "1")
 
 
 def _contradict(a: _Item, b: _Item, foes: dict[Claim, frozenset[Claim]]) -> bool:

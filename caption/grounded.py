@@ -422,5 +422,5 @@ def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tup
     for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
         name = bare(reading(said).words[noun.end - 1])  # as written: "men", not "man"
         for kind in kinds:
-            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if noun.plural else kind}"))
+            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if noun.several else kind}"))
     return found

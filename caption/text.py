@@ -72,6 +72,8 @@ _THINGS = word_set(
     "morning lightning awning icing frosting pudding dumpling duckling sibling darling viking living dining parking "
     "shopping crossing landing opening setting bedding swing sling hundred speed breed"
 )
+# Of these, what people may also do: "a brick building", yet "a man building a house".
+THINGS_DONE = word_set("building painting drawing parking shopping crossing landing opening setting living dining")
 FINITE_VERBS = word_set(
     "sits stands walks rides holds lies looks plays runs wears eats sleeps flies hangs sails floats grows leans rests "
     "sit stand walk ride hold lie look play run wear eat sleep fly hang kiss pose smile talk share enjoy"
@@ -106,6 +108,8 @@ _IRREGULAR_PLURALS = {
     "teeth": "tooth",
     "mice": "mouse",
     "geese": "goose",
+    "skis": "ski",
+    "taxis": "taxi",
 }
 
 
@@ -181,7 +185,7 @@ def _phrases(sentence: str, surroundings: bool) -> list[str]:
         first = bare_words(left)
         leads = surroundings and not pieces and glue[0] in ",;" and _leads(first)
         under_with = bool(pieces) and "with" in pieces[-1]
-        if not leads and _may_part(first, glue, bare_words(phrase), under_with):
+        if not leads and not _is_listing(left) and _may_part(first, glue, bare_words(phrase), under_with):
             found.append(phrase)
             phrase = left
         else:
@@ -211,6 +215,15 @@ def _says_where(phrase: str) -> bool:
         if found[at] in _LED and found[at - 1] not in FUNCTION_WORDS:
             return _stands_alone(" ".join(found[at:]))
     return False
+
+
+def _is_listing(left: str) -> bool:
+    """Whether a list goes on: "a monitor, keyboard | and a mouse"; not "in the snow, people" nor "a man, reading"."""
+    before, comma, last = left.rpartition(",")
+    found = bare_words(last)
+    if not comma or not found or not FUNCTION_WORDS.isdisjoint(found) or any(map(is_verb_form, found)):
+        return False
+    return not _leads(bare_words(before))
 
 
 def _may_part(left: list[str], glue: str, right: list[str], under_with: bool) -> bool:

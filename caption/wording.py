@@ -227,6 +227,7 @@ class _Mention:
     plural: bool
     number: str
     like: set[Claim] = field(default_factory=set)
+    acts: set[Claim] = field(default_factory=set)
 
 
 class Teller:
@@ -235,9 +236,16 @@ class Teller:
     def __init__(self) -> None:
         self.said: set[Claim] = set()
         self.mentions: dict[str, list[_Mention]] = {}
+        self.news: frozenset[Claim] = frozenset()  # what a region's statement says is done that wasn't said before
 
-    def tell(self, text: str) -> str:
-        """The statement as the next sentence of the text."""
+    def tell(self, text: str, *, whole: bool = True) -> str:
+        """The statement as the next sentence of the text. `whole`: it is about the whole picture, not about a region.
+
+        Who does something in a region need not be who did something else before: "a man riding a horse" and, on the right, "a man holding
+        an umbrella" may be two.
+        """
+        acts = frozenset(claim for claim in reading(text).claims if claim.slot == "act")
+        self.news = frozenset() if whole else acts - self.said
         if self.said:
             text = self._without_known(_without_view(text))
         sentence = finished(self._worded(_Shape(text)))
@@ -271,8 +279,8 @@ class Teller:
         at_night = found.said(found.head_end) if _is_time(found.tail) else ""
         if not lead and (at_night or not found.tail):
             if qualities := self._new_qualities(noun):
-                is_so = f"the {found.reading.words[noun.end - 1]} {'are' if noun.plural else 'is'} {_listed(qualities)}"
-                return f"{is_so} {at_night}".strip()
+                be = "are" if noun.several else "is"
+                return f"the {found.reading.words[noun.end - 1]} {be} {_listed(qualities)} {at_night}".strip()
             if at_night and all(claim.slot == "scene" for claim in new):
                 return self._where(_Shape(at_night))
         return found.as_clause(lead)
@@ -294,6 +302,8 @@ class Teller:
         return all(_can_be_said(word) or claim in fitting[0].like for word, claim in likeness(noun).items())
 
     def _fits(self, noun: Noun, one: _Mention) -> bool:
+        if one.acts and any(claim.thing == noun.thing for claim in self.news):
+            return False
         if noun.plural != one.plural or (noun.number != one.number and noun.number not in ("", "one") and one.number):
             return False
         like = set(likeness(noun).values())
@@ -312,7 +322,9 @@ class Teller:
             if noun is not None:
                 subject = noun is found.noun
                 where = is_surroundings(before, noun)
-                known = surroundings(noun) <= self.said if where else subject_known if subject else self._is_known(noun)
+                known = subject_known if subject else self._is_known(noun) and (subject_known or not self.news)
+                if where:
+                    known = surroundings(noun) <= self.said
                 if known and noun.determiner in ("a", "an") and found.words[noun.start] == noun.determiner:
                     found.words[noun.start] = "the"
                 elif known and subject and (noun.number == noun.determiner) and self.mentions.get(noun.thing):
@@ -353,6 +365,7 @@ class Teller:
             fitting = [_Mention(noun.plural, noun.number)]
             ones += fitting
         fitting[0].like.update(likeness(noun).values())
+        fitting[0].acts |= {claim for claim in said if claim.slot == "act" and claim.thing == noun.thing}
         if len(ones) == 1:  # "the ball is red"
             fitting[0].like |= {claim for claim in said if claim.slot == "attribute" and claim.thing == noun.thing}
 

@@ -359,6 +359,13 @@ def test_small_pictures_are_left_for_a_person() -> None:
     assert [picture.size for picture in describe.seen] == [(MIN_SIDE, MIN_SIDE)]
 
 
+def test_a_dot_holds_the_place_of_what_srcset_names() -> None:
+    describe = Describe("A ball.")
+    page = f"<img src={data_url(1)} srcset='{data_url(40)} 800w, {data_url(20)} 400w'>".encode()
+    assert fill_alt_texts(page, describe).entries[0].outcome == "added"
+    assert [picture.size for picture in describe.seen] == [(40, 40)]
+
+
 def test_errors_leave_a_picture_and_a_stop_ends_it_all() -> None:
     def describe(picture: Image.Image) -> Description:
         raise error

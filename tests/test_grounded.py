@@ -229,6 +229,10 @@ class TestWords:
         assert len(questions_about(said, leading=True)) > len(asked)
         assert questions_about([], leading=True) == []
 
+    def test_the_members_of_a_group_are_several(self) -> None:
+        asked = questions_about([Sentence("A group of people around a table.", "", 1)], leading=False)
+        assert ("a group of people around a table.", "the people are") in asked
+
     def test_an_irregular_plural_is_asked_about_as_it_was_written(self) -> None:
         asked = questions_about([Sentence("Two men next to a bench.", "", 1)], leading=False)
         assert ("two men next to a bench.", "the men are") in asked

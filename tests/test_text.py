@@ -76,6 +76,7 @@ def test_content_words(text: str, expected: tuple[str, ...]) -> None:
         ("glass", "glass"),
         ("bus", "bus"),
         ("tennis", "tennis"),
+        ("skis", "ski"),
         ("gas", "gas"),
         ("men", "man"),
         ("teeth", "tooth"),
@@ -130,6 +131,13 @@ def test_sentences() -> None:
         ("in the snow, there is a tree", ["there is a tree"]),
         ("in the snow there is a tree", ["in the snow there is a tree"]),
         ("A dog. A cat with a bell.", ["A dog", "A cat", "a bell"]),
+        # a list stays whole
+        ("a desk with a monitor, keyboard and a mouse", ["a desk", "a monitor, keyboard and a mouse"]),
+        ("a desk with a laptop, mouse, and a keyboard", ["a desk", "a laptop, mouse, and a keyboard"]),
+        ("a red, white and a blue ball", ["a red, white and a blue ball"]),
+        ("a man on a bench, reading and a dog", ["a man on a bench, reading", "a dog"]),
+        ("a dog on the left, a cat and a horse", ["a dog on the left", "a cat", "a horse"]),
+        ("in the snow, people and a dog", ["a dog"]),
         # what belongs together stays
         ("a red, white and blue flag", ["a red, white and blue flag"]),
         ("a black and white dog", ["a black and white dog"]),
