@@ -33,18 +33,19 @@ VISION = {
 
 
 def vocabulary() -> list[str]:
-    """30,522 pieces with the special tokens where bert-base-uncased has them; the other words are made up, letters are real."""
-    pieces = [f"[unused{i}]" for i in range(30522)]
+    """30,522 pieces with the special tokens where bert-base-uncased has them; the other words are made up, letters are real.
+
+    What bert-base-uncased keeps free ("[unused7]") is a word here too: random weights write it as often as any, and such a caption would be
+    read as three times as many pieces as it was written with.
+    """
+    # Words of three syllables, so that captions are printable noise.
+    syllables = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
+    pieces = [a + b + c for a in syllables for b in syllables for c in syllables[:4]][:30522]
     for index, piece in ((0, "[PAD]"), (100, "[UNK]"), (101, "[CLS]"), (102, "[SEP]"), (103, "[MASK]")):
         pieces[index] = piece
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     known = [*".,:;!?'-", *letters, *(f"##{c}" for c in letters)]
     pieces[999 : 999 + len(known)] = known
-    # Words of two syllables for the rest, so that captions are printable noise.
-    syllables = [c + v for c in "bcdfghjklmnprstvwz" for v in "aeiou"]
-    made = [a + b + c for a in syllables for b in syllables for c in syllables[:4]]
-    start = 999 + len(known)
-    pieces[start:] = made[: len(pieces) - start]
     return pieces
 
 

@@ -339,12 +339,10 @@ def measure_forced(bench: Bench) -> Iterator[Line]:
         run = bench.timed(forced_ours, side, picture, prompts)
         works = forced_works(bench.counter(side), prompts, share)
         contestants.append(Contestant(side.name, "ours", run, side.precision, works))
-        contestants += [
-            Contestant(
-                f"{side.name}, grounded high instead, {ending}", "ours", bench.timed(grounded_ours, side, tokens)
-            )
-            for ending, tokens in GROUNDED_TOKENS.items()
-        ]
+        describer = Describer(side.model, side.name)  # what it has seen of a blank picture stays
+        for ending, tokens in GROUNDED_TOKENS.items():
+            run = bench.timed(grounded_ours, describer, tokens)
+            contestants.append(Contestant(f"{side.name}, grounded high instead, {ending}", "ours", run))
     yield from bench.race("forced", "forced high", "s", contestants)
 
 

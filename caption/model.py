@@ -27,7 +27,10 @@ DEVICES = ("cpu", "cuda", "npu", "mps")
 # Patches that go through the vision tower together: on a CPU a large picture fills the cores alone, small ones share a pass.
 PATCHES_PER_PASS = {"cpu": 1024}
 PATCHES_PER_PASS_ELSEWHERE = 16 * 1024
-TEXTS_PER_PASS = 64
+TOKENS_PER_PASS = (
+    384  # of texts that are read together: about a second of BLIP-large on two cores, for nobody stops it in between
+)
+LONGEST_TO_SHORTEST = 1.5  # of such texts, so that little is padded
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class _Seeing:
 class WordScore:
     """A word of a text the decoder followed: the log-probability of all its tokens, and where the decoder looked as it wrote them.
 
-    `seen` is (G, G), the shares of its attention that fell on the image's patches, top row first.
+    `seen` is (G, G), the shares of its attention that fell on the image's patches, top row first; (0, 0) where nobody asked.
     """
 
     word: str
@@ -132,11 +135,13 @@ class BlipModel(_Seeing):
         texts: Sequence[str],
         image_index: Sequence[int] | None = None,
         stop: Callable[[], bool] | None = None,
+        *,
+        looks: bool = True,
     ) -> list[tuple[WordScore, ...]]:
         """How likely every word of each text is, given its picture and the words before it: one teacher-forced pass.
 
         `image_index`: which picture of `features` a text belongs to (default: all to the first). Texts are cut at the position table.
-        `stop` is asked before every batch: true raises `Cancelled`.
+        `stop` is asked before every batch: true raises `Cancelled`. `looks`: whether to tell where the decoder looked.
         """
         pieces = [self.tokenizer.tokenize(text)[: self.max_positions - 1] for text in texts]
         rows = [[self.start_id, *self.tokenizer.convert_tokens_to_ids(row)] for row in pieces]
@@ -145,11 +150,11 @@ class BlipModel(_Seeing):
         found: list[tuple[WordScore, ...]] = [()] * len(rows)
         for batch in _batches(rows, image_index, len(features), self.device, stop):
             with torch.inference_mode(), memory_errors():
-                logprobs, shares = self.decoder.follow(batch.ids, batch.lengths, image_keys, batch.owners)
+                logprobs, shares = self.decoder.follow(batch.ids, batch.lengths, image_keys, batch.owners, looks=looks)
             looked = shares[:, :, 1:].float().cpu().numpy()  # without the class token
             grid = int(looked.shape[2] ** 0.5)
-            for row, likely, looks in zip(batch.rows, logprobs.tolist(), looked, strict=True):
-                found[row] = _by_words(pieces[row], likely, looks.reshape(len(looks), grid, grid))
+            for row, likely, seen in zip(batch.rows, logprobs.tolist(), looked, strict=True):
+                found[row] = _by_words(pieces[row], likely, seen.reshape(len(seen), grid, grid))
         return found
 
 
@@ -179,15 +184,18 @@ def _batches(
     device: torch.device,
     stop: Callable[[], bool] | None,
 ) -> Iterator[_Batch]:
-    """Token rows of like length together, so that little is padded. `stop` is asked before each: true raises `Cancelled`."""
+    """Token rows of like length together. `stop` is asked before each: true raises `Cancelled`."""
     owners = list(image_index) if image_index is not None else [0] * len(rows)
     if len(owners) != len(rows) or any(not 0 <= owner < pictures for owner in owners):
         raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    for first in range(0, len(order), TEXTS_PER_PASS):
+    while order:
         if stop is not None and stop():
             raise Cancelled("stopped while checking")
-        chosen = order[first : first + TEXTS_PER_PASS]
+        longest = LONGEST_TO_SHORTEST * len(rows[order[0]])
+        fits = [len(rows[row]) <= longest and i * len(rows[row]) <= TOKENS_PER_PASS for i, row in enumerate(order, 1)]
+        count = max(1, fits.index(False) if False in fits else len(fits))
+        chosen, order = order[:count], order[count:]
         lengths = torch.tensor([len(rows[row]) for row in chosen])
         ids = torch.zeros(len(chosen), int(lengths.max()), dtype=torch.long)
         for place, row in enumerate(chosen):

@@ -499,21 +499,23 @@ class TextDecoder(TextTower):
         cache.used = end
         return self._logits(x)
 
-    def follow(self, ids: Tensor, lengths: Tensor, image_keys: ImageKeys, image_of: list[int]) -> tuple[Tensor, Tensor]:
+    def follow(
+        self, ids: Tensor, lengths: Tensor, image_keys: ImageKeys, image_of: list[int], *, looks: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Read whole sequences, `ids` (P, L) padded at the end, `lengths` (P,) tokens of each.
 
         Returns the log-probabilities (P, L - 1) of every token after the first, given those before it, and how each position shared its
-        attention among the image's tokens, the mean of heads and layers (P, L, N).
+        attention among the image's tokens, the mean of heads and layers (P, L, N); (P, L, 1) without `looks`.
         """
         columns = torch.arange(ids.shape[1], device=ids.device)
         mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < lengths[:, None])[:, None, None]
         looking = Looking(image_of, ids.device)
-        shares = torch.zeros(*ids.shape, image_keys[0][0].shape[2], device=ids.device)
+        shares = torch.zeros(*ids.shape, image_keys[0][0].shape[2] if looks else 1, device=ids.device)
         x = self.embedded(ids, self.positions[: ids.shape[1]])  # (P, L, D)
         for index in range(len(self.layers)):
             q, k, v = self._qkv(index, x)  # each (P, H, L, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(index, x, seen, looking, image_keys, shares)
+            x = self._finish(index, x, seen, looking, image_keys, shares if looks else None)
         logprobs = self._logits(x[:, :-1]).float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
         return logprobs, shares / len(self.layers)
 

@@ -117,7 +117,7 @@ class Judge:
         """What the captioner thinks of every word of each text, at its look and before a blank picture."""
         owners = list(looks) if looks is not None else [0] * len(texts)
         seeing = self.model.follow(sight.captioner, texts, owners, stop)
-        blind = self.model.follow(self._nothing, texts, None, stop)
+        blind = self.model.follow(self._nothing, texts, None, stop, looks=False)
         return [
             Followed(text, sight.boxes[owner], there, without)
             for text, owner, there, without in zip(texts, owners, seeing, blind, strict=True)

@@ -76,9 +76,9 @@ class TestRounds:
         seen: list[str] = []
         follow = type(tiny_describer.model).follow
 
-        def watched(self, features, texts, image_index=None, stop=None):
+        def watched(self, features, texts, image_index=None, stop=None, **more):
             seen.append("follow")
-            return follow(self, features, texts, image_index, stop)
+            return follow(self, features, texts, image_index, stop, **more)
 
         monkeypatch.setattr(type(tiny_describer.model), "follow", watched)
         with pytest.raises(Cancelled):

@@ -217,6 +217,14 @@ class TestFollow:
                 for word, expected in zip(words, looked, strict=True):
                     assert word.seen.flatten() == pytest.approx(expected.numpy(), abs=1e-4)
 
+    def test_where_it_looked_may_be_left_out(self, tiny_model) -> None:
+        features = tiny_model.encode([Image.new("RGB", (30, 30))])
+        for with_looks, without in zip(
+            *(tiny_model.follow(features, self.TEXTS, looks=one) for one in (True, False)), strict=True
+        ):
+            assert [word.seen.shape for word in without] == [(0, 0)] * len(with_looks)
+            assert [word.logprob for word in without] == [word.logprob for word in with_looks]
+
     def test_pieces_of_a_word_are_one(self, tiny_model) -> None:
         (words,) = tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["a zebra"])
         assert [word.word for word in words] == ["a", "zebra"]
@@ -226,7 +234,7 @@ class TestFollow:
         features = tiny_model.encode([Image.new("RGB", (30, 30), (9, 99, 199))])
         texts = [f"{word} " * (1 + i % 5) for i, word in enumerate(("red", "blue", "dog", "cat", "box", "ball"))]
         expected = [[word.logprob for word in words] for words in tiny_model.follow(features, texts)]
-        monkeypatch.setattr("caption.model.TEXTS_PER_PASS", 2)
+        monkeypatch.setattr("caption.model.TOKENS_PER_PASS", 8)
         for words, known in zip(tiny_model.follow(features, texts), expected, strict=True):
             assert [word.logprob for word in words] == pytest.approx(known, abs=1e-4)
 
@@ -285,7 +293,7 @@ class TestMatcher:
         features = matcher.encode([Image.new("RGB", (30, 30), (9, 99, 199))])
         texts = [f"{word} " * (1 + i % 5) for i, word in enumerate(("red", "blue", "dog", "cat", "box", "ball"))]
         expected = matcher.match(features, texts)
-        monkeypatch.setattr("caption.model.TEXTS_PER_PASS", 2)
+        monkeypatch.setattr("caption.model.TOKENS_PER_PASS", 8)
         assert matcher.match(features, texts) == pytest.approx(expected, abs=1e-4)
 
     def test_a_text_beyond_the_position_table_is_cut(self, matcher_folder: Path) -> None:
