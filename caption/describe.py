@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import os
 import time
@@ -27,7 +28,7 @@ from caption.image import load_image
 from caption.options import DescribeOptions
 from caption.prompts import GroundedSettings
 from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
-from caption.text import caption_stats
+from caption.text import caption_stats, lowered, split_phrases
 from caption.types import Description, Progress, StageTimes
 from caption.verify import WHOLE, Judge
 
@@ -126,9 +127,16 @@ class Describer:
             events.close()
 
     def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
-        """How well a picture supports each text, 0 to 1 (`Sentence.support`). Raises `ImageError`, `ModelError`."""
+        """How well a picture supports each text, 0 to 1: the support of its weakest statement. Raises `ImageError`, `ModelError`.
+
+        A text is cut into statements first: beside much that is true, one thing that isn't goes unnoticed.
+        """
+        statements = [[lowered(one) for one in split_phrases(text, surroundings=True)] or [text] for text in texts]
+        once = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
         sight = self.judge.see([load_image(image)], [WHOLE])
-        return [self.judge.support(one.text, evidence) for one, evidence in self.judge.weigh(sight, texts)]
+        weighed = zip(once, self.judge.weigh(sight, once), strict=True)
+        support = {text: self.judge.support(text, evidence) for text, (_, evidence) in weighed}
+        return [min(support[one] for one in stated) for stated in statements]
 
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None

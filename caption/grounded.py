@@ -23,7 +23,7 @@ from caption.draft import Draft, Stage, Stop, timed, write
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
-from caption.text import ADJECTIVES, bare, caption_stats, split_phrases, words
+from caption.text import ADJECTIVES, bare, caption_stats, lowered, split_phrases, words
 from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence, is_supported
 from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement
 from caption.wording import located
@@ -90,7 +90,7 @@ class _Inquiry:
                 continue
             if not starting:
                 self.independent.append(claims(text.lower()))
-            phrases = [phrase[:1].lower() + phrase[1:] for phrase in split_phrases(text, surroundings=True)]
+            phrases = [lowered(phrase) for phrase in split_phrases(text, surroundings=True)]
             proposals += [_Proposal(phrase, look, number) for phrase in (phrases[:1] if starting else phrases)]
         return proposals
 
@@ -414,7 +414,7 @@ def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tup
     kinds = prompts.OPEN_QUESTIONS + (prompts.LEADING_QUESTIONS if leading else ())
     introduced: dict[str, tuple[str, Noun]] = {}
     for sentence in sentences:
-        said = sentence.text[:1].lower() + sentence.text[1:]
+        said = lowered(sentence.text)
         for chunk in reading(said).chunks:
             if chunk.noun and chunk.noun.thing in reading(said).things:
                 introduced.setdefault(chunk.noun.thing, (said, chunk.noun))

@@ -160,6 +160,11 @@ _OPEN_ENDS = (
 )
 
 
+def lowered(text: str) -> str:
+    """With a small letter at the beginning, as in the middle of a sentence."""
+    return text[:1].lower() + text[1:]
+
+
 def split_phrases(text: str, *, surroundings: bool = False) -> list[str]:
     """The whole phrases of a caption, in order: noun phrases and clauses that can stand alone.
 

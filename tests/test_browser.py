@@ -693,7 +693,7 @@ def test_the_outline_is_seen_on_the_picture(explained: Callable[..., Visitor]):
 def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
     visitor = explained()
     page = visitor.page
-    page.get_by_role("button", name="red 支持度 95 %").click()
+    page.get_by_role("button", name="red 图片让这个词可能得多").click()
     assert pressed(visitor) == ["red"]
     assert said(visitor) == "模型写“red”时看的地方，图片让这个词可能得多"
     lies_at(visitor, f"{OVERLAY} canvas", lambda: expected(visitor, (600, 200), (0, 0, 1, 1)))
@@ -707,7 +707,7 @@ def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
         "(one) => { const box = one.getBBox(); return [box.x, box.y, box.width, box.height] }"
     )
     assert line == [1, 4, 3, 3]  # in cells
-    page.get_by_role("button", name="box 支持度 90 %").click()
+    page.get_by_role("button", name="box 图片让这个词可能得多").click()
     assert pressed(visitor) == ["box"]
     assert page.locator(f"{OVERLAY} canvas").count() == 1
     page.keyboard.press("Escape")
@@ -884,7 +884,7 @@ def test_evidence_fits(explained: Callable[..., Visitor], name: str, options: di
     lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, size, (0, 0, 0.5, 1)))
     page.screenshot(path=ARTEFACTS / f"grounded-{name}-sentence.png")
     page.screenshot(path=ARTEFACTS / f"grounded-{name}-whole.png", full_page=True)
-    page.get_by_role("button", name="ball 支持度 98 %").click()
+    page.get_by_role("button", name="ball 图片让这个词可能得多").click()
     page.wait_for_selector(f"{OVERLAY} canvas")
     page.screenshot(path=ARTEFACTS / f"grounded-{name}-word.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -327,6 +327,16 @@ class TestWithRealModels:
         first, second = (tiny_describer.describe(PICTURE, options) for _ in range(2))
         assert dataclasses.replace(first, times=second.times) == second
 
+    def test_a_text_is_as_good_as_its_weakest_statement(self, tiny_describer) -> None:
+        picture = Image.new("RGB", (40, 30), (200, 30, 30))
+        ball, dog, both, none = tiny_describer.check(
+            picture, ["a red ball", "A dog on a beach.", "A red ball. A dog on a beach.", "?!"]
+        )
+        assert both == pytest.approx(min(ball, dog), abs=1e-6)
+        assert ball != dog
+        assert 0 <= none <= 1
+        assert tiny_describer.check(picture, []) == []
+
     def test_stream_ends_with_what_describe_returns(self, tiny_describer) -> None:
         options = DescribeOptions(detail="medium", seed=1)
         *progress, last = tiny_describer.stream(PICTURE, options)
