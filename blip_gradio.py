@@ -421,7 +421,9 @@ def launch(
 
     api = build_api(service, fetch if urls else None)
     lifespan = guard_lifespan(
-        allowed_hosts=tuple(allowed_hosts), beside=functools.partial(beside, api), answered=service.metrics.answered
+        allowed_hosts=tuple(allowed_hosts),
+        beside=functools.partial(beside, service, api),
+        answered=service.metrics.answered,
     )
     fonts = ("ui-sans-serif", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
     return demo.queue(default_concurrency_limit=None, api_open=False).launch(

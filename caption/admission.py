@@ -45,21 +45,29 @@ class Gate:
         One that isn't `ready` stays in line, and others pass it, until its `ready` is called.
         """
         with self._changed:
-            self._sweep()
-            if self._draining:
-                raise BusyError("the service is stopping", code="draining")
-            if len(self._running) + len(self._queue) >= self.max_running + self.max_waiting:
-                raise BusyError(
-                    f"{len(self._running)} are running and {len(self._queue)} waiting",
-                    running=len(self._running),
-                    waiting=len(self._queue),
-                )
+            self._check()
             ticket = Ticket(self)
             self._queue.append(ticket._key)
             if not ready:
                 self._preparing.add(ticket._key)
             self._advance()
             return ticket
+
+    def check(self) -> None:
+        """Raises `BusyError` where `enter` would, now."""
+        with self._changed:
+            self._check()
+
+    def _check(self) -> None:
+        self._sweep()
+        if self._draining:
+            raise BusyError("the service is stopping", code="draining")
+        if len(self._running) + len(self._queue) >= self.max_running + self.max_waiting:
+            raise BusyError(
+                f"{len(self._running)} are running and {len(self._queue)} waiting",
+                running=len(self._running),
+                waiting=len(self._queue),
+            )
 
     @property
     def running(self) -> int:

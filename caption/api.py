@@ -43,7 +43,7 @@ from caption.api_schema import (
     responses,
 )
 from caption.errors import Cancelled, CaptionError, ImageError, OptionsError
-from caption.guard import MAX_BODY_BYTES, MAX_BODY_S, OLDER_API, ASGIApp, Receive, Scope, Send, parse_json
+from caption.guard import GRADIO, MAX_BODY_BYTES, MAX_BODY_S, OLDER_API, ASGIApp, Receive, Scope, Send, parse_json
 from caption.image import MAX_BYTES
 from caption.messages import error_body, message_zh
 from caption.options import DescribeOptions, check_flag
@@ -339,9 +339,29 @@ def _event(name: str, data: str) -> str:
 _OLDER_KEPT = ("url_forbidden", "queue_full", "draining")  # what the older API says with a status of its own
 
 
+_TOLD_EARLY = ("queue_full", "draining", "too_large")  # before the body has been read
+
+
+class _Refusal(JSONResponse):
+    """An answer that comes before the request's body has been read. It is told at once; what the client is still sending is then read away for
+    a moment: a connection that is closed over unread bytes is reset, and takes the answer along."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"expect" for name, _ in scope["headers"]):  # the client waits to be asked for its body
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with anyio.move_on_after(LINGER_S):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
+        await send({"type": "http.response.body", "body": b""})
+
+
 def _failed(error: CaptionError, content: object, status: int | None = None) -> JSONResponse:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    return JSONResponse(content, status or error.http_status, headers)
+    answer = _Refusal if error.code in _TOLD_EARLY else JSONResponse
+    return answer(content, status or error.http_status, headers)
 
 
 def _failed_older(error: CaptionError) -> JSONResponse:
@@ -362,6 +382,9 @@ def _model_states(damaged: Iterable[str]) -> list[ModelState]:
 
 
 # ------------------------------------------------------------------------------------------------- the app
+
+PAGE_CALL = f"{GRADIO}call/describe"
+LINGER_S = 2.0
 
 
 def build_api(service: Service, fetch: Fetch | None = None) -> FastAPI:
@@ -461,13 +484,18 @@ def build_api(service: Service, fetch: Fetch | None = None) -> FastAPI:
     return api
 
 
-def beside(api: FastAPI, page: ASGIApp) -> ASGIApp:
-    """One app of both: the API answers its own paths and everything below /api/, the page the rest."""
+def beside(service: Service, api: FastAPI, page: ASGIApp) -> ASGIApp:
+    """One app of both: the API answers its own paths and everything below /api/, the page the rest.
+
+    Calls of the page's endpoint are refused here when the gate is full: Gradio needs half a second to ask it for fifteen of them.
+    """
     own = {getattr(route, "path", None) for route in api.routes}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         is_own = scope["type"] == "http" and (path in own or path.startswith("/api/"))
+        if path == PAGE_CALL and scope.get("method") == "POST":
+            service.check()
         await (api if is_own else page)(scope, receive, send)
 
     return app

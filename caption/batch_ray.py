@@ -152,8 +152,6 @@ class _RayRun(Run):
     def work(self) -> Generator[None, None, None]:
         self._take_what_is_left()
         shards = {shard.file: shard for shard in self._shards()}
-        if not shards:
-            return
         self._make_folder()
         self.working_since = time.perf_counter()
         lost = []

@@ -73,6 +73,14 @@ class Service:
             self.metrics.failed(error)
             raise
 
+    def check(self) -> None:
+        """Raises `BusyError` where nobody would get a place now."""
+        try:
+            self.gate.check()
+        except BusyError as error:
+            self.metrics.failed(error)
+            raise
+
     def over(self, ticket: Ticket, stopped: Callable[[], bool]) -> Cancelled | None:
         """Why a visitor's time is over, None while it isn't."""
         if stopped():

@@ -29,7 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from caption import api as api_module
 from caption import fetch as fetch_module
 from caption.admission import Gate
-from caption.api import build_api, options_from
+from caption.api import PAGE_CALL, build_api, options_from
 from caption.api_schema import OPTION_SCHEMAS, OPTION_TYPES
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.guard import GuardMiddleware
@@ -142,9 +142,11 @@ def b64(content: bytes = PICTURE) -> str:
 
 
 @contextlib.contextmanager
-def sending(api: Api, content: bytes, length: int | None = None, path: str = DESCRIBE) -> Iterator[socket.socket]:
+def sending(
+    api: Api, content: bytes, length: int | None = None, path: str = DESCRIBE, connection: str = "keep-alive"
+) -> Iterator[socket.socket]:
     """A request's head and, of a body of `length` bytes, `content`; the connection closes at the end."""
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: {length or len(content)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nConnection: {connection}\r\nContent-Length: {length or len(content)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", api.port), timeout=30) as line:
         line.sendall(head.encode() + content)
         yield line
@@ -517,6 +519,20 @@ def test_of_thirty_at_once_one_runs_eight_wait_and_the_rest_is_refused() -> None
         assert api.describer.most_active == 1
 
 
+def test_a_refusal_reaches_who_is_still_sending() -> None:
+    """Closed over unread bytes, the connection would be reset, and the answer lost."""
+    with running(gate=Gate(running=1, waiting=0)) as api, api.service.gate.enter():
+        for connection in ("close", "keep-alive"):
+            with sending(api, PICTURE[:20], 8 * MiB, connection=connection) as line:
+                answer = line.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 429")
+                line.sendall(bytes(8 * MiB - 20))
+                while b"queue_full" not in answer:
+                    answer += line.recv(65536)
+                if connection == "close":
+                    assert line.recv(1) == b""  # an end, no reset
+
+
 def test_a_slow_body_keeps_its_place_and_holds_up_nobody(api: Api) -> None:
     with sending(api, PICTURE[:20], len(PICTURE)) as line:
         assert until(lambda: api.service.gate.waiting == 1)
@@ -835,6 +851,17 @@ def test_a_burst_through_page_and_api_together(tmp_path: Path) -> None:
         assert statuses.count(200) + faults.count(None) == 9
         assert set(statuses) <= {200, 429}
         assert served.describer.most_active == 1
+
+
+def test_the_pages_endpoint_is_refused_at_once_when_the_gate_is_full() -> None:
+    with serving(FakeDescriber(), gate=Gate(running=1, waiting=0)) as served, served.gate.enter():
+        call = {"data": [None, "low", True, "plain", 0]}
+        answer = httpx.post(served.url + PAGE_CALL, json=call, trust_env=False)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        assert answer.json()["error"]["code"] == "queue_full"
+        assert "当前排队已满" in answer.json()["detail"]
+        figures = httpx.get(f"{served.url}/metrics", trust_env=False).text
+        assert 'blip_descriptions_total{code="queue_full"} 1.0' in figures
 
 
 def test_a_real_model_through_the_api(tiny_describer: Any) -> None:

@@ -187,9 +187,10 @@ class TestTheSameAsHere:
         assert run("pictures", "x.jsonl").described == 11
         assert len(lines(tmp_path / "x.jsonl")) == 12
 
-    def test_nothing_to_do_needs_no_cluster(self, cluster: Cluster, tmp_path: Path) -> None:
+    def test_no_picture_needs_no_cluster(self, cluster: Cluster, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
-        assert run(tmp_path / "empty", tmp_path / "x.jsonl").total == 0
+        with pytest.raises(OptionsError, match="no picture"):
+            run(tmp_path / "empty", tmp_path / "x.jsonl")
         assert cluster.describer.batches == []
 
 
