@@ -383,6 +383,12 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="退出码：0 完成；2 参数错误；3 没有网络；4 磁盘已满；5 文件损坏或站点缺文件；6 正在被另一个进程下载；"
         "7 不能写入；130 已停止。",
     )
+    add_arguments(parser)
+    return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to download, from where, to where."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -393,7 +399,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", default="auto", choices=("auto", *SOURCES), help="站点，默认先 ModelScope 后 HF")
     parser.add_argument("--dest", type=Path, metavar="DIR", help="放模型的文件夹，默认 models/")
     parser.add_argument("--dry-run", action="store_true", help="只列出要下载的文件，不下载")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

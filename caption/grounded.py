@@ -155,9 +155,8 @@ class _Inquiry:
                 evidence = Evidence(match, here[i] if here else None, seen.likelihood, seen.contrast, 0.0)
                 known = self.checked.get(text)
                 weighed = _Checked(text, regions.boxes[one.look], one.candidate, evidence, seen.words())
-                if (
-                    known and known.region is None
-                ):  # what was said of the whole picture stays so, with what speaks best for it
+                if known and known.region is None:
+                    # what was said of the whole picture stays so, with what speaks best for it
                     weighed = dataclasses.replace(weighed, region=None, candidate=known.candidate)
                 if known is None or self.judge.support(text, known.evidence) < self.judge.support(text, evidence):
                     self.checked[text] = weighed

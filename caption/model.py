@@ -27,9 +27,8 @@ DEVICES = ("cpu", "cuda", "npu", "mps")
 # Patches that go through the vision tower together: on a CPU a large picture fills the cores alone, small ones share a pass.
 PATCHES_PER_PASS = {"cpu": 1024}
 PATCHES_PER_PASS_ELSEWHERE = 16 * 1024
-TOKENS_PER_PASS = (
-    384  # of texts that are read together: about a second of BLIP-large on two cores, for nobody stops it in between
-)
+# Of texts that are read together: about a second of BLIP-large on two cores, for nobody stops it in between.
+TOKENS_PER_PASS = 384
 LONGEST_TO_SHORTEST = 1.5  # of such texts, so that little is padded
 
 

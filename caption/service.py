@@ -99,8 +99,9 @@ class Service:
     ) -> Generator[int | Progress | Description, None, None]:
         """Wait at the gate, yielding the place in line, then yield what the describer tells; the `Description` comes last.
 
-        `ticket`: the place, where the visitor has one already; `request_id` is for the log. Yields at least every 0.3 s; closing it frees the model before the place is
-        given up. Raises `CaptionError` and nothing else: besides the describer's own `BusyError`, and `Cancelled` (cancelled, deadline).
+        `ticket`: the place, where the visitor has one already; `request_id` is for the log. Yields at least every 0.3 s; closing it frees the
+        model before the place is given up. Raises `CaptionError` and nothing else: besides the describer's own `BusyError`, and `Cancelled`
+        (cancelled, deadline).
         """
         failure: CaptionError | None = Cancelled("closed")
         try:

@@ -13,8 +13,7 @@ from caption.registry import MATCHERS, MODELS, ModelSpec, folder_state, models_r
 
 
 def add_to(commands: Any) -> None:
-    from caption.download import DOWNLOADABLE
-    from caption.hub import SOURCES
+    from caption.download import add_arguments
 
     parser = commands.add_parser(
         "models",
@@ -41,18 +40,7 @@ def add_to(commands: Any) -> None:
         epilog="例子：\n  python -m caption models download large --source modelscope\n\n"
         "退出码：0 完成；2 参数错误；3 没有网络；4 磁盘已满；5 文件损坏或站点缺文件；6 正在被另一个进程下载；7 不能写入；130 已停止。",
     )
-    action.add_argument(
-        "name",
-        nargs="?",
-        default="large",
-        choices=(*DOWNLOADABLE, "all"),
-        help="模型，默认 large；all 是 large 和 base",
-    )
-    action.add_argument(
-        "--source", default="auto", choices=("auto", *SOURCES), help="站点，默认先 ModelScope 后 Hugging Face"
-    )
-    action.add_argument("--dest", metavar="DIR", help="放模型的文件夹，默认 models/")
-    action.add_argument("--dry-run", action="store_true", help="只列出要下载的文件")
+    add_arguments(action)
     action.set_defaults(run=_models_download)
 
     action = actions.add_parser(
@@ -85,8 +73,8 @@ def _models_list(args: argparse.Namespace) -> int:
 def _models_download(args: argparse.Namespace) -> int:
     from caption import download
 
-    argv = [args.name, "--source", args.source]
-    argv += ["--dest", args.dest] if args.dest else []
+    argv = [args.model, "--source", args.source]
+    argv += ["--dest", str(args.dest)] if args.dest else []
     argv += ["--dry-run"] if args.dry_run else []
     return download.main(argv)
 
