@@ -6,6 +6,7 @@ Only the published safetensors layout is read, nothing is fetched and no remote 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -147,26 +148,63 @@ class BlipModel(_Seeing):
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.decoder)
         found: list[tuple[WordScore, ...]] = [()] * len(rows)
-        for batch in _batches(rows, image_index, len(features), self.device, stop):
+        for tree in _trees(rows, _owners(image_index, len(rows), len(features))):
+            _ask(stop)
+            ids = torch.tensor(tree.ids, device=self.device)
+            nodes = [node for path in tree.paths.values() for node in path]
+            following = [token for row in tree.paths for token in rows[row][1:]]
             with torch.inference_mode(), memory_errors():
-                logprobs, shares = self.decoder.follow(batch.ids, batch.lengths, image_keys, batch.owners, looks=looks)
-            looked = shares[:, :, 1:].float().cpu().numpy()  # without the class token
-            grid = int(looked.shape[2] ** 0.5)
-            for row, likely, seen in zip(batch.rows, logprobs.tolist(), looked, strict=True):
-                found[row] = _by_words(pieces[row], likely, seen.reshape(len(seen), grid, grid))
+                logprobs, shares = self.decoder.follow(ids, tree.parents, image_keys, tree.owner, looks=looks)
+                likely = iter(logprobs[nodes, following].tolist())
+            looked = shares[:, 1:].float().cpu().numpy()  # without the class token
+            grid = int(looked.shape[1] ** 0.5)
+            maps = looked.reshape(len(looked), grid, grid)
+            for row, path in tree.paths.items():
+                found[row] = _by_words(pieces[row], list(itertools.islice(likely, len(path))), maps[path])
         return found
 
 
 def _by_words(pieces: list[str], logprobs: list[float], looks: np.ndarray) -> tuple[WordScore, ...]:
     """Word pieces put together to words; `looks` (L, G, G) are of the position that wrote each piece."""
     words: list[WordScore] = []
-    for piece, logprob, seen in zip(pieces, logprobs, looks, strict=False):  # both may be padded
+    for piece, logprob, seen in zip(pieces, logprobs, looks, strict=True):
         if piece.startswith("##") and words:
             last = words.pop()
             words.append(WordScore(last.word + piece[2:], last.logprob + logprob, last.seen))
         else:
             words.append(WordScore(piece, logprob, seen))
     return tuple(words)
+
+
+class _Tree(NamedTuple):
+    """Texts about one picture; what they begin with alike is there once, and their last tokens, which nothing follows, aren't there."""
+
+    owner: int  # the picture
+    ids: list[int]  # a node's token
+    parents: list[int]  # the node before it, -1 for none
+    paths: dict[int, list[int]]  # a text's row → its nodes
+
+
+def _trees(rows: list[list[int]], owners: list[int]) -> Iterator[_Tree]:
+    """Token rows as trees of at most `TOKENS_PER_PASS` nodes, unless a single row is longer."""
+    tree, before, path = _Tree(-1, [], [], {}), list[int](), list[int]()
+    for row in sorted(
+        range(len(rows)), key=lambda row: (owners[row], rows[row])
+    ):  # what begins alike lies side by side
+        tokens = rows[row][:-1]
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens, strict=False))
+        path = path[: sum(1 for _ in alike)]
+        if tree.owner != owners[row] or len(tree.ids) + len(tokens) - len(path) > TOKENS_PER_PASS:
+            if tree.ids:
+                yield tree
+            tree, path = _Tree(owners[row], [], [], {}), []
+        for token in tokens[len(path) :]:
+            tree.parents.append(path[-1] if path else -1)
+            path.append(len(tree.ids))
+            tree.ids.append(token)
+        before, tree.paths[row] = tokens, list(path)
+    if tree.ids:
+        yield tree
 
 
 class _Batch(NamedTuple):
@@ -176,21 +214,10 @@ class _Batch(NamedTuple):
     lengths: torch.Tensor  # (P,)
 
 
-def _batches(
-    rows: list[list[int]],
-    image_index: Sequence[int] | None,
-    pictures: int,
-    device: torch.device,
-    stop: Callable[[], bool] | None,
-) -> Iterator[_Batch]:
-    """Token rows of like length together. `stop` is asked before each: true raises `Cancelled`."""
-    owners = list(image_index) if image_index is not None else [0] * len(rows)
-    if len(owners) != len(rows) or any(not 0 <= owner < pictures for owner in owners):
-        raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
+def _batches(rows: list[list[int]], owners: list[int], device: torch.device) -> Iterator[_Batch]:
+    """Token rows of like length together."""
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
     while order:
-        if stop is not None and stop():
-            raise Cancelled("stopped while checking")
         longest = LONGEST_TO_SHORTEST * len(rows[order[0]])
         fits = [len(rows[row]) <= longest and i * len(rows[row]) <= TOKENS_PER_PASS for i, row in enumerate(order, 1)]
         count = max(1, fits.index(False) if False in fits else len(fits))
@@ -200,6 +227,19 @@ def _batches(
         for place, row in enumerate(chosen):
             ids[place, : len(rows[row])] = torch.tensor(rows[row])
         yield _Batch(chosen, [owners[row] for row in chosen], ids.to(device), lengths.to(device))
+
+
+def _owners(image_index: Sequence[int] | None, texts: int, pictures: int) -> list[int]:
+    """Which picture every text belongs to; by default the first."""
+    owners = list(image_index) if image_index is not None else [0] * texts
+    if len(owners) != texts or any(not 0 <= owner < pictures for owner in owners):
+        raise OptionsError("image_index must name one of the pictures for every text", name="image_index")
+    return owners
+
+
+def _ask(stop: Callable[[], bool] | None) -> None:
+    if stop is not None and stop():
+        raise Cancelled("stopped while checking")
 
 
 @dataclass(frozen=True)
@@ -225,7 +265,8 @@ class MatchingModel(_Seeing):
         found = [0.0] * len(rows)
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.matcher)
-        for batch in _batches(rows, image_index, len(features), self.device, stop):
+        for batch in _batches(rows, _owners(image_index, len(rows), len(features)), self.device):
+            _ask(stop)
             with torch.inference_mode(), memory_errors():
                 odds = self.matcher.match(batch.ids, batch.lengths, image_keys, batch.owners)
             for row, value in zip(batch.rows, odds.tolist(), strict=True):

@@ -238,6 +238,26 @@ class TestFollow:
         for words, known in zip(tiny_model.follow(features, texts), expected, strict=True):
             assert [word.logprob for word in words] == pytest.approx(known, abs=1e-4)
 
+    def test_what_texts_begin_with_is_read_once(self, tiny_model, monkeypatch) -> None:
+        """Four texts, two of them the same, one the beginning of another, about two pictures."""
+        features = tiny_model.encode([Image.new("RGB", (30, 30), colour) for colour in ("red", "green")])
+        texts = ["a red ball", "a red box", "a red ball", "a red", "", "a red ball"]
+        owners = [0, 0, 0, 0, 0, 1]
+        alone = [tiny_model.follow(features, [text], [owner])[0] for text, owner in zip(texts, owners, strict=True)]
+        follow, read = type(tiny_model.decoder).follow, []
+
+        def counted(self, ids, *others, **more):
+            read.append(len(ids))
+            return follow(self, ids, *others, **more)
+
+        monkeypatch.setattr(type(tiny_model.decoder), "follow", counted)
+        for words, expected in zip(tiny_model.follow(features, texts, owners), alone, strict=True):
+            assert [word.word for word in words] == [word.word for word in expected]
+            assert [word.logprob for word in words] == pytest.approx([word.logprob for word in expected], abs=1e-4)
+            for word, known in zip(words, expected, strict=True):
+                assert word.seen == pytest.approx(known.seen, abs=1e-5)
+        assert read == [3, 3]  # start, "a", "red": nothing follows the last word
+
     def test_beyond_the_position_table_it_is_cut(self, tiny_model) -> None:
         (words,) = tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["red " * 2000])
         assert len(words) == tiny_model.max_positions - 1
