@@ -45,7 +45,8 @@ class Calibration:
     """A logistic regression from a statement's evidence to the probability that it is true.
 
     `weights` maps the names of `caption.verify.numbers` to factors; `min_support` is the threshold at which texts were true enough
-    on the pictures it was measured with; `measured` says with which, in words.
+    on the pictures it was measured with; `measured` says with which, in words. `supposing`: whether places and relations were supposed and
+    checked there too, so that it is known what the check is worth for them.
     """
 
     weights_sha256: str
@@ -55,6 +56,7 @@ class Calibration:
     min_support: float
     known: Known | None = None
     measured: str = ""
+    supposing: bool = False
 
     def probability(self, numbers: Mapping[str, float]) -> float:
         """0 to 1. Raises `ModelError` if a number that was measured is missing."""
@@ -104,6 +106,7 @@ def read_calibration(file: Path) -> Calibration:
                 limit=float(known["limit"]),
             ),
             measured=str(given["measured"]),
+            supposing=bool(given.get("supposing", False)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{file.name} can't be read: {error}") from error

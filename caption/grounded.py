@@ -1,8 +1,8 @@
 """The strategy "grounded": many short captions of the picture and its parts, each statement checked, the supported ones merged.
 
-Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were found. Whatever the captioner proposes is
-split into statements that can stand alone; `caption.verify` says how well the picture supports each, `caption.compose` makes one text of
-those that are supported well enough.
+Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were found, and where it is known what the
+check is worth for that, it also supposes where they are. Whatever the captioner proposes is split into statements that can stand alone;
+`caption.verify` says how well the picture supports each, `caption.compose` makes one text of those that are supported well enough.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from caption.draft import Draft, Stage, Stop, timed, write
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
-from caption.text import ADJECTIVES, bare, caption_stats, lowered, split_phrases, words
+from caption.text import ADJECTIVES, SIZES, bare, caption_stats, lowered, split_phrases, words
 from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence, is_supported
-from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement
-from caption.wording import located
+from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement, weakest_noun
+from caption.wording import NOT_THINGS, located, named
 
 if TYPE_CHECKING:
     from caption.decoding import DecodedSequence
 
 PLACES = ("left", "middle", "right")
+SUPPOSITIONS = "suppositions"  # a candidate's stage
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class _Inquiry:
         self.candidates: list[Candidate] = []
         self.independent: list[frozenset[Claim]] = []  # what each caption claims that no question led to
         self.checked: dict[str, _Checked] = {}
+        self.regions: Sight | None = None  # from round 2 on
+        self.nouns: dict[str, float] = {}  # things that were named → the best log-odds that a region shows them
         self.min_support = judge.min_support if options.min_support is None else options.min_support
 
     # ------------------------------------------------------------------------------------------------ proposing
@@ -91,8 +94,22 @@ class _Inquiry:
             if not starting:
                 self.independent.append(claims(text.lower()))
             phrases = [lowered(phrase) for phrase in split_phrases(text, surroundings=True)]
-            proposals += [_Proposal(phrase, look, number) for phrase in (phrases[:1] if starting else phrases)]
+            for phrase in phrases[:1] if starting else phrases:
+                ways = (phrase, *reversed(without_a_clause(phrase)))
+                said = next((one for one in ways if _says_something(one)), None)
+                if said is not None:
+                    proposals.append(_Proposal(said, look, number))
         return proposals
+
+    def suppose(self, whole: Sight, stage: Stage) -> None:
+        """Check where every thing of the text so far could be, how large, and how any two could stand to each other."""
+        proposals = []
+        for text in suppositions(self.draft.sentences):
+            if text not in self.checked:
+                proposals.append(_Proposal(text, 0, len(self.candidates)))
+                self.candidates.append(Candidate(text, "", stage.name, stage.round, False, "unsupported"))
+        self._weigh(whole, proposals)
+        self._weigh_nouns()
 
     # ------------------------------------------------------------------------------------------------ checking
 
@@ -105,9 +122,12 @@ class _Inquiry:
                     self.checked[one.text] = dataclasses.replace(known, region=None, candidate=one.candidate)
             new = self._new(proposals, lambda one: one.text)
             self._weigh(whole, new)
+            self._weigh_nouns()
             self._weigh(whole, self._simpler(new))
         else:
+            self.regions = regions
             self._weigh_regions(whole, regions, proposals)
+        self._weigh_nouns()
 
     def _new(self, proposals: Iterable[_Proposal], key: Callable[[_Proposal], str]) -> list[_Proposal]:
         found = {key(one): one for one in reversed(list(proposals)) if key(one) not in self.checked}
@@ -131,6 +151,7 @@ class _Inquiry:
                 for one in proposals
                 if reading(one.text).things and not any(claim.slot == "place" for claim in claims(one.text))
                 for text in (one.text, *without_an_adjective(one.text))
+                if _says_something(text)
             ),
             lambda one: f"{one.look} {one.text}",
         )
@@ -161,6 +182,13 @@ class _Inquiry:
                 if known is None or self.judge.support(text, known.evidence) < self.judge.support(text, evidence):
                     self.checked[text] = weighed
 
+    def _weigh_nouns(self) -> None:
+        """Look for every thing that was named in the regions, once there are some."""
+        if self.regions is None:
+            return
+        new = sorted({phrase for text in self.checked for phrase in named(text)} - self.nouns.keys())
+        self.nouns |= self.judge.match_nouns(self.regions, new, self.stop)
+
     @staticmethod
     def _place(centre: tuple[float, float] | None) -> str | None:
         if centre is None:
@@ -176,21 +204,30 @@ class _Inquiry:
             for one in proposals
             if self.judge.support(one.text, self.evidence(one.text)) < self.min_support
             for text in (*without_an_adjective(one.text), *without_a_clause(one.text))
+            if _says_something(text)
         ]
         return self._new(less, lambda one: one.text)
 
     # ------------------------------------------------------------------------------------------------ the text so far
 
     def evidence(self, text: str) -> Evidence:
-        """A checked statement's evidence, with the agreement of all that was proposed so far."""
-        return dataclasses.replace(self.checked[text].evidence, agreement=agreement(text, self.independent))
+        """A checked statement's evidence, with the agreement of all that was proposed so far and what the regions show."""
+        return dataclasses.replace(
+            self.checked[text].evidence,
+            agreement=agreement(text, self.independent),
+            match_nouns=weakest_noun(text, self.nouns),
+        )
 
     def statements(self) -> list[Sentence]:
         found = []
         for text, one in self.checked.items():
             origin, evidence = self.candidates[one.candidate], self.evidence(text)
             support = self.judge.support(text, evidence)
-            found.append(Sentence(text, origin.prompt, origin.round, one.region, support, one.words, evidence))
+            claimed = any(claims(text) <= caption for caption in self.independent)
+            supposed = origin.stage == SUPPOSITIONS and not claimed
+            found.append(
+                Sentence(text, origin.prompt, origin.round, one.region, support, one.words, evidence, supposed)
+            )
         return found
 
     def compose(self) -> None:
@@ -215,8 +252,10 @@ class _Inquiry:
             if is_supported(one, least, calibrated=calibrated)
         }
         for i, one in enumerate(self.candidates):
+            told = claims(one.text.lower())
+            in_text = told <= taken if one.stage == SUPPOSITIONS else bool(told & taken)
             kept = one.text == self.draft.text or (
-                (one.prompt, one.round, one.region) in used and bool(claims(one.text.lower()) & taken) and i in believed
+                (one.prompt, one.round, one.region) in used and in_text and i in believed
             )
             reason = "supported" if kept else "repeated" if i in believed else "unsupported"
             self.draft.candidates.append(dataclasses.replace(one, kept=kept, reason=reason))
@@ -286,6 +325,18 @@ def without_a_clause(text: str) -> list[str]:
         if before.kind in ("noun", "quality") and chunk.kind in ("prep", "place", "verb", "and")
     ]
     return [" ".join(read.words[:end]) for end in ends if reading(" ".join(read.words[:end])).claims]
+
+
+def _says_something(text: str) -> bool:
+    """Not "a small is on the left", where a noun was forgotten, nor "a house next to a house", where nothing tells the two apart."""
+    found = reading(text)
+    own = {claim.thing for claim in found.claims if claim.slot == "relation" and claim.thing == claim.other}
+    told_apart = {claim.thing for claim in found.claims if claim.slot == "several"}
+    for thing in own - told_apart:
+        nouns = [chunk.noun for chunk in found.chunks if chunk.noun and chunk.noun.thing == thing]
+        if len({(noun.number, noun.plural, noun.determiner in ("another", "other")) for noun in nouns}) > 1:
+            told_apart.add(thing)
+    return SIZES.isdisjoint(found.things) and own <= told_apart
 
 
 # ------------------------------------------------------------------------------------------------------- the rounds
@@ -380,7 +431,15 @@ def _ask(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Genera
         proposals = []
         for (_, start), prompt, sequences in zip(questions, asked, written, strict=True):
             proposals += inquiry.propose(proposing, _told([prompt], [0], [sequences]), whole, starting=start)
+    if not (inquiry.settings.check and (inquiry.settings.suppose or inquiry.judge.supposes)):
+        yield from _weigh(inquiry, checking, whole, proposals)
+        return
+    checking, supposing = checking.part(0, 2), checking.part(1, 2)
     yield from _weigh(inquiry, checking, whole, proposals)
+    with timed(draft, "checking"):
+        inquiry.suppose(whole, dataclasses.replace(proposing, name=SUPPOSITIONS))
+        inquiry.compose()
+    yield supposing.at(1, 1, draft.text)
 
 
 def _weigh(
@@ -411,15 +470,37 @@ def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tup
     if not sentences:
         return []
     kinds = prompts.OPEN_QUESTIONS + (prompts.LEADING_QUESTIONS if leading else ())
-    introduced: dict[str, tuple[str, Noun]] = {}
+    introduced = _introduced(sentences)
+    found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(said for said, _ in introduced.values()))[:2]]
+    for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
+        for kind in kinds:
+            found.append((said, f"the {_name(said, noun)} {kind.replace('is', 'are', 1) if noun.several else kind}"))
+    return found
+
+
+def suppositions(sentences: Sequence[Sentence]) -> list[str]:
+    """Where every thing the text names could be, how large, and how any two of them could stand to each other."""
+    things = list(_introduced(sentences).values())[: prompts.MAX_SUPPOSED_THINGS]
+    names = [f"the {_name(said, noun)}" for said, noun in things]
+    being = [f"{name} {'are' if noun.several else 'is'}" for name, (_, noun) in zip(names, things, strict=True)]
+    found = [f"{one} {quality}" for one in being for quality in prompts.SUPPOSED_QUALITIES]
+    for first, second in itertools.permutations(range(len(things)), 2):
+        for relation in prompts.SUPPOSED_RELATIONS:
+            if first < second or relation != prompts.EITHER_WAY:
+                found.append(f"{being[first]} {relation} {names[second]}")
+    return found
+
+
+def _introduced(sentences: Sequence[Sentence]) -> dict[str, tuple[str, Noun]]:
+    """Every thing the text names, in its order: what was said when it was first named, and the noun phrase there."""
+    found: dict[str, tuple[str, Noun]] = {}
     for sentence in sentences:
         said = lowered(sentence.text)
         for chunk in reading(said).chunks:
-            if chunk.noun and chunk.noun.thing in reading(said).things:
-                introduced.setdefault(chunk.noun.thing, (said, chunk.noun))
-    found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(said for said, _ in introduced.values()))[:2]]
-    for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
-        name = bare(reading(said).words[noun.end - 1])  # as written: "men", not "man"
-        for kind in kinds:
-            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if noun.several else kind}"))
+            if chunk.noun and chunk.noun.thing in reading(said).things and chunk.noun.thing not in NOT_THINGS:
+                found.setdefault(chunk.noun.thing, (said, chunk.noun))
     return found
+
+
+def _name(said: str, noun: Noun) -> str:
+    return bare(reading(said).words[noun.end - 1])  # as written: "men", not "man"

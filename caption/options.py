@@ -133,7 +133,7 @@ class DescribeOptions:
 
     detail: str = "high"
     multi_round: bool = True
-    strategy: str = "forced"
+    strategy: str = "grounded"
     seed: int = 0
     min_support: float | None = None
     suppress_nonwords: bool = True

@@ -13,17 +13,17 @@ TITLE = "BLIP超详细图片描述生成器"
 
 DETAIL_CHOICES = [("超高详细 (推荐)", "high"), ("中等详细", "medium"), ("基础详细", "low")]
 STRATEGY_CHOICES = [("可信细节", "grounded"), ("长度强制", "forced"), ("简短", "plain")]
-DEFAULT_STRATEGY = "forced"  # of the page and of the endpoint
+DEFAULT_STRATEGY = "grounded"  # of the page and of the endpoint
 DEMO_LINE = "演示模型只认识绘制的场景，对照片的描述不可信。"
 DESCRIPTION_GONE = "这段描述已经不在服务器上了，请重新生成。"
 NOTES = """**技术说明**
 
+- **可信细节**: 看整张图片和它的各个局部，写出许多短句，追问找到的东西，逐句与图片核对，只留下图片支持的内容，并给出每句的支持度
 - **多提示词生成**: 同一张图片用四种提示词各生成一次，取最长的一段作为主干，再并入其余的新内容
 - **长度强制**: 用较大的束宽、长度惩罚和重复惩罚，让模型写得更长而不重复
 - **多轮迭代**: 把已有的描述交还给模型，请它继续补充细节，最多三轮
 - **后处理扩展**: 描述仍然太短时，用专门的提示再扩展一次
 - **智能清理**: 去掉提示词的残留、重复的词和多余的标点
-- **可信细节**: 看整张图片和它的各个局部，写出许多短句，逐句与图片核对，只留下图片支持的内容，并给出每句的支持度
 
 **推荐设置**: 启用"超高详细"和"多轮生成"获得最佳效果"""
 
@@ -488,6 +488,8 @@ def _row(sentence: Sentence, calibrated: bool) -> str:
         else f'<span class="bar" aria-hidden="true"><span style="width:{width:.1f}%"></span></span>'
     )
     prompt = f'提示词：<span lang="en">{html.escape(sentence.prompt)}</span>' if sentence.prompt else "没有提示词"
+    if sentence.supposed:
+        prompt = "程序的推测，经图片核对"
     shown = _evidence(sentence.text, f"{region}，{support}", box=sentence.region or (0.0, 0.0, 1.0, 1.0))
     buttons = "".join(_word(one, sentence) for one in sentence.words)
     words = f'<div class="words" role="group" aria-label="这句话里的词">{buttons}</div>' if buttons else ""

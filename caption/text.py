@@ -59,6 +59,7 @@ ADJECTIVES = word_set(
     "red orange yellow green blue purple pink brown black white grey gray gold golden silver beige tan dark light "
     "bright colorful small little tiny big large huge tall short long old young new baby wooden"
 )
+SIZES = word_set("small little tiny big large huge tall short long")
 # Where things are, said of the whole picture: "in a field", "under a sunny sky", "at night"; singular.
 SURROUNDINGS = word_set(
     "field beach snow street desert lake room night day sky rain sun moon cloud weather snowfall snowstorm storm fog road highway park "

@@ -21,14 +21,14 @@ class CaptionStats:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cleaned caption the model proposed, kept or not, with the reason.
+    """A cleaned caption the model proposed, or what was supposed for the check to decide, kept or not, with the reason.
 
     `avg_logprob` is the mean log-probability per generated token (natural logarithm), None where nothing was generated.
     """
 
     text: str
     prompt: str
-    stage: str  # "prompts" | "extension" | "enhancement" | "regions" | "questions"
+    stage: str  # "prompts" | "extension" | "enhancement" | "regions" | "questions" | "suppositions"
     round: int  # 1 for the first round
     kept: bool
     reason: str  # see caption.describe.REASONS
@@ -56,6 +56,8 @@ class Evidence:
     `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without its place the region it came from; None
     where no matcher looked. `likelihood` is the log-probability (natural) of its least probable content word where it was seen, `contrast` the
     least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many of the captions the same is claimed.
+    `match_nouns` is the matcher's log-odds that some region shows the thing, of the things it names the one with the least; None where no
+    matcher looked at regions, and where nothing is named.
     """
 
     match: float | None
@@ -63,6 +65,7 @@ class Evidence:
     likelihood: float
     contrast: float
     agreement: float
+    match_nouns: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Sentence:
 
     `region` is the part of the picture that was looked at, None for the whole picture. `support` is 0 to 1, how well the picture supports
     the sentence: a probability where `Description.calibrated`; None where nothing was checked, as `evidence`, which it is made of. `words`
-    are its content words in order.
+    are its content words in order. `supposed`: no caption claims it, the strategy asked the check whether it is so.
     """
 
     text: str
@@ -81,6 +84,7 @@ class Sentence:
     support: float | None = None
     words: tuple[WordEvidence, ...] = ()
     evidence: Evidence | None = None
+    supposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,11 @@ EVEN = 0.5  # uncalibrated support of what a picture makes as likely as a blank 
 def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -> bool:
     """Whether a checked statement has support enough for a text.
 
-    Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than before a blank picture.
+    Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than before a blank picture. What was only
+    supposed must always be likelier true than false.
     """
-    least = min_support if calibrated or statement.region is None else max(min_support, EVEN)
-    return (statement.support or 0.0) >= least
+    even_at_least = statement.supposed or not (calibrated or statement.region is None)
+    return (statement.support or 0.0) >= (max(min_support, EVEN) if even_at_least else min_support)
 
 
 @dataclass(frozen=True)
@@ -164,9 +169,10 @@ class Description:
 
     @property
     def dropped(self) -> tuple[Sentence, ...]:
-        """The statements whose support is too low for this text."""
+        """The statements whose support is too low for this text; not what nobody said, but what was only supposed."""
         least, calibrated = self.min_support or 0.0, self.calibrated
-        return tuple(one for one in self.statements if not is_supported(one, least, calibrated=calibrated))
+        said = [one for one in self.statements if not one.supposed]
+        return tuple(one for one in said if not is_supported(one, least, calibrated=calibrated))
 
     def to_dict(self, *, heat: bool = True) -> dict[str, Any]:
         """Plain dicts and lists, as they come back from JSON. `heat`: with the words' heat maps."""

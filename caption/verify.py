@@ -2,7 +2,8 @@
 
 Three witnesses, put together by the model's calibration:
 
-- the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt) reads the whole statement beside the picture;
+- the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt) reads the whole statement beside the picture,
+  and every thing that it names beside the regions, where what is small is large enough to be told apart;
 - the captioner's likelihood: its least probable content word, and how much likelier the picture makes it than a blank picture does
   (the contrast of M3ID, Favero et al. 2024), from one teacher-forced pass that also shows where the decoder looked;
 - agreement: in how many of the captions that were proposed independently the same is claimed.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from caption.claims import Claim, claims
 from caption.prompts import MIN_MATCH
 from caption.text import content_words, singular
 from caption.types import Box, Evidence, WordEvidence
+from caption.wording import named
 
 if TYPE_CHECKING:
     from caption.model import BlipModel, ImageFeatures, MatchingModel, WordScore
@@ -54,6 +56,8 @@ def numbers(text: str, evidence: Evidence) -> dict[str, float]:
         "match": _within(evidence.match or 0.0, 12.0),
         "match_region": _within(evidence.match_region or 0.0, 12.0),
         "from_region": float(evidence.match_region is not None),
+        "match_nouns": _within(evidence.match_nouns or 0.0, 12.0),
+        "nouns_matched": float(evidence.match_nouns is not None),
         "likelihood": _within(evidence.likelihood, 12.0),
         "contrast": _within(evidence.contrast, 12.0),
         "agreement": evidence.agreement,
@@ -84,6 +88,16 @@ class Judge:
         return self.matcher is not None or self.calibration is not None
 
     @property
+    def supposes(self) -> bool:
+        """Whether places and relations that nobody spoke of may be supposed: where it was measured how well the check sorts them out."""
+        return self.matcher is not None and self.calibration is not None and self.calibration.supposing
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether what regions show counts: a matcher that sees them, and a calibration that weighs it."""
+        return self.one_tower and self.calibration is not None and bool(self.calibration.weights.get("match_nouns"))
+
+    @property
     def min_support(self) -> float:
         """What a statement needs to be believed."""
         return self.calibration.min_support if self.calibration else MIN_MATCH if self.matcher else 0.0
@@ -110,6 +124,13 @@ class Judge:
         if self.matcher is None or sight.matcher is None:
             return None
         return self.matcher.match(sight.matcher, texts, looks, stop)
+
+    def match_nouns(self, regions: Sight, phrases: Sequence[str], stop: Stop = None) -> dict[str, float]:
+        """Things by themselves (`caption.wording.named`) → the best log-odds that one of these looks shows it; empty where the matcher
+        didn't look."""
+        count = len(regions.boxes)
+        odds = self.match(regions, [one for one in phrases for _ in range(count)], [*range(count)] * len(phrases), stop)
+        return {one: max(odds[i * count : (i + 1) * count]) for i, one in enumerate(phrases)} if odds else {}
 
     def follow(
         self, sight: Sight, texts: Sequence[str], looks: Sequence[int] | None = None, stop: Stop = None
@@ -176,6 +197,11 @@ class Followed:
             if singular(word.word.casefold()) == thing:
                 return _centre(word.seen, self.box)
         return None
+
+
+def weakest_noun(text: str, nouns: Mapping[str, float]) -> float | None:
+    """Of the things a text names, the log-odds of the one with the least; None where none of them was looked for."""
+    return min((nouns[one] for one in named(text) if one in nouns), default=None)
 
 
 def summary(features: ImageFeatures) -> list[float]:

@@ -16,7 +16,9 @@ from caption.text import (
     DETERMINERS,
     FUNCTION_WORDS,
     SENTENCE_ENDS,
+    SIZES,
     SURROUNDINGS,
+    bare,
     bare_words,
     is_verb_form,
     upper_first,
@@ -31,6 +33,7 @@ _QUALITIES = ADJECTIVES - {"baby"} | word_set(
     "leafy bare round square flat thick thin wide narrow heavy modern ancient antique shiny rusty broken fresh ripe bright blurry sunny "
     "cloudy crowded busy quiet calm gray blonde bald metal plastic brick stone glass"
 )
+NOT_THINGS = SURROUNDINGS | {"nothing"}  # nothing to look for, or to ask about
 _OWNED = word_set("my your his her its our their")
 _SHADES = word_set("dark light bright")  # "dark blue"
 
@@ -42,7 +45,9 @@ def located(text: str, place: str | None) -> str:
     read come back as they are. Lower case stays lower case.
     """
     found = _Shape(_without_view(text))
-    if place is None or not found.readable or not _SAYS_WHERE.isdisjoint(bare_words(text)) or not found.reading.things:
+    if place is None or not found.readable or not _SAYS_WHERE.isdisjoint(bare_words(text)):
+        return text
+    if SURROUNDINGS.issuperset(found.reading.things):  # nothing at all, or "there is snow"
         return text
     where = _PLACES[place]
     if found.kind == "clause" and not found.lead:
@@ -52,6 +57,24 @@ def located(text: str, place: str | None) -> str:
     if found.noun.determiner == "the" and (clause := found.as_clause(where + ",")):
         return clause
     return found.as_existence(where + ",", *_moved(found.lead))
+
+
+def named(text: str) -> tuple[str, ...]:
+    """The things a text names, each by itself with its qualities: "the small red ball is next to two cats" → "a red ball", "cats".
+
+    Without sizes: what is small in a picture may be large in a part of it. Surroundings are no things here.
+    """
+    found = reading(text)
+    nouns = [chunk.noun for chunk in found.chunks if chunk.noun and chunk.noun.thing in found.things]
+    phrases = []
+    for noun in nouns:
+        left_out = DETERMINERS | SIZES | {noun.number, "very"}
+        words = [bare(word) for word in found.words[noun.start : noun.end] if bare(word) not in left_out]
+        # an "and" stays between two qualities only
+        phrase = " ".join(word for i, word in enumerate(words) if word != "and" or 0 < i < len(words) - 2)
+        if phrase and noun.thing not in NOT_THINGS:
+            phrases.append(phrase if noun.plural else f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}")
+    return tuple(dict.fromkeys(phrases))
 
 
 def finished(text: str) -> str:

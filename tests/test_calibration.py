@@ -37,8 +37,16 @@ def change(file: Path, **fields: object) -> None:
 
 def test_it_comes_back_as_it_was_written(file: Path) -> None:
     assert read_calibration(file) == SOME
-    file.write_text(dataclasses.replace(SOME, known=None, matcher_sha256=None).to_json())
-    assert read_calibration(file) == dataclasses.replace(SOME, known=None, matcher_sha256=None)
+    other = dataclasses.replace(SOME, known=None, matcher_sha256=None, supposing=True)
+    file.write_text(other.to_json())
+    assert read_calibration(file) == other
+
+
+def test_of_an_older_file_nothing_is_supposed(file: Path) -> None:
+    older = json.loads(file.read_text())
+    del older["supposing"]
+    file.write_text(json.dumps(older))
+    assert read_calibration(file) == SOME
 
 
 def test_probability_by_hand() -> None:

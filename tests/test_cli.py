@@ -180,7 +180,7 @@ def test_the_package_is_a_program(place: Path) -> None:
         ("describe red.png --seed 1.5", "'1.5' 不是 0 到 2147483647 之间的整数"),
         ("describe red.png --min-support 2", "'2' 不是 0 到 1 之间的数"),
         ("describe red.png --min-support nan", "不是 0 到 1 之间的数"),
-        ("describe red.png --min-support 0.5", "--min-support 只能和 --strategy grounded 一起用"),
+        ("describe red.png --strategy forced --min-support 0.5", "--min-support 只能和 --strategy grounded 一起用"),
         ("describe red.png --prompt a", "--prompt 只能和 --strategy plain 一起用"),
         (f"describe red.png --strategy plain --prompt {'a' * 201}", "提示词太长（最多 200 个字符）"),
         ("describe red.png --heatmaps", "--heatmaps 只能和 --json 一起用"),

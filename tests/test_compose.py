@@ -15,6 +15,7 @@ from caption.claims import reading
 from caption.compose import Phrase, combine, located, paragraph
 from caption.text import SENTENCE_ENDS, content_words, split_phrases, upper_first, words
 from caption.types import Box, Sentence, WordEvidence
+from caption.wording import named
 from scripts.demo_model.captions import caption
 from scripts.demo_model.captions import statement as drawn_statement
 from scripts.demo_model.facts import Fact, holds, read
@@ -117,6 +118,33 @@ def test_combining_again_changes_nothing(leader: str, others: list[str], below_w
     assert combine(once, others, below_words=below_words, max_phrases=max_phrases).text == once
 
 
+# ----------------------------------------------------------------------------------------------------------- named
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("the small red ball is next to two cats", ("a red ball", "cats")),
+        ("a dog on a beach under a sunny sky", ("a dog",)),
+        ("there is an orange umbrella", ("an orange umbrella",)),
+        ("a large umbrella", ("an umbrella",)),
+        ("two small dogs and a group of people", ("dogs", "a group of people")),
+        ("a black and white cat", ("a black and white cat",)),
+        ("a ball to the left of a ball", ("a ball",)),
+        ("a large and red ball on a red and small box", ("a red ball", "a red box")),
+        ("a very large dog", ("a dog",)),
+        ("the snow is white", ()),
+        ("there is nothing", ()),
+        ("next to two small", ()),
+        ("The men, some trees, his hat", ("men", "trees", "a hat")),
+        ("it is raining", ()),
+        ("", ()),
+    ],
+)
+def test_named(text: str, things: tuple[str, ...]) -> None:
+    assert named(text) == things
+
+
 # --------------------------------------------------------------------------------------------------------- located
 
 
@@ -126,6 +154,8 @@ def test_combining_again_changes_nothing(leader: str, others: list[str], below_w
         ("a small blue cup", "on the left, there is a small blue cup"),
         ("A small blue cup", "on the left, there is a small blue cup"),
         ("there is a dog", "on the left, there is a dog"),
+        ("there is snow", "there is snow"),
+        ("snow on a street", "snow on a street"),
         ("two dogs", "on the left, there are two dogs"),
         ("people walking down a street", "on the left, there are people walking down a street"),
         ("a man is sitting on a bench", "on the left, a man is sitting on a bench"),

@@ -91,7 +91,7 @@ PROMPT_ANSWERS = {
 
 class TestRoundOne:
     def test_the_longest_leads_and_short_ones_are_dropped(self, scripted) -> None:
-        description, _ = scripted(DescribeOptions(detail="low"), PROMPT_ANSWERS)
+        description, _ = scripted(DescribeOptions(strategy="forced", detail="low"), PROMPT_ANSWERS)
         assert description.text.startswith("A large brown dog sitting on a green couch")
         by_prompt = {candidate.prompt: candidate for candidate in description.candidates}
         assert by_prompt["a photography of"].reason == "leader"
@@ -102,15 +102,15 @@ class TestRoundOne:
 
     def test_the_longest_is_kept_where_all_are_short(self, scripted) -> None:
         answers = dict.fromkeys(prompts.PROMPTS, "a dog") | {prompts.PROMPTS[2]: "a brown dog"}
-        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        description, _ = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert description.text == "A brown dog"
 
     def test_the_picture_is_encoded_once_for_all_rounds(self, scripted) -> None:
-        scripted(DescribeOptions(detail="high"), PROMPT_ANSWERS)
+        scripted(DescribeOptions(strategy="forced", detail="high"), PROMPT_ANSWERS)
         assert scripted.model.encoded == 1
 
     def test_every_prompt_is_asked_with_the_preset_and_the_seed(self, scripted) -> None:
-        _, asked = scripted(DescribeOptions(detail="low", seed=11), PROMPT_ANSWERS)
+        _, asked = scripted(DescribeOptions(strategy="forced", detail="low", seed=11), PROMPT_ANSWERS)
         assert [prompt for prompt, _ in asked] == list(prompts.PROMPTS)
         expected = dataclasses.replace(prompts.PRESETS["prompts"], seed=11, suppress=((999,),))
         assert {settings for _, settings in asked} == {expected}
@@ -118,7 +118,7 @@ class TestRoundOne:
     def test_phrases_of_others_are_combined_and_named(self, scripted) -> None:
         answers = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch")
         answers[prompts.PROMPTS[1]] = "a wooden table and a white lamp"
-        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        description, _ = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert "lamp" in description.text
         assert next(sentence.prompt for sentence in description.sentences) == prompts.PROMPTS[1]
         assert {sentence.prompt for sentence in description.sentences} == {prompts.PROMPTS[0], prompts.PROMPTS[1]}
@@ -133,7 +133,7 @@ class TestExtension:
             prompts.EXTENSION_PROMPTS[1]: "with a red ball next to a window and a lamp",
             prompts.EXTENSION_PROMPTS[2]: "and a cat",
         }
-        description, asked = scripted(DescribeOptions(detail="low"), answers)
+        description, asked = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert description.text == "A brown dog on a couch with a red ball next to a window and a lamp"
         assert asked[4][0] == f"{prompts.EXTENSION_PROMPTS[0]} A brown dog on a couch"
         kept = [c for c in description.candidates if c.stage == "extension" and c.kept]
@@ -142,13 +142,13 @@ class TestExtension:
 
     def test_five_words_more_are_not_enough(self, scripted) -> None:
         answers = self.SHORT | dict.fromkeys(prompts.EXTENSION_PROMPTS, "with a big red ball")
-        description, _ = scripted(DescribeOptions(detail="low"), answers)
+        description, _ = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert description.text == "A brown dog on a couch"
         assert {c.reason for c in description.candidates if c.stage == "extension"} == {"no_gain"}
 
     def test_a_text_of_ten_words_is_left_alone(self, scripted) -> None:
         answers = dict.fromkeys(prompts.PROMPTS, "a brown dog on a couch in a living room")
-        _, asked = scripted(DescribeOptions(detail="low"), answers)
+        _, asked = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert len(asked) == 4
 
 
@@ -160,12 +160,12 @@ class TestRounds:
         [("high", True, 2), ("medium", True, 1), ("low", True, 0), ("high", False, 0), ("medium", False, 0)],
     )
     def test_how_many(self, scripted, detail: str, multi_round: bool, rounds: int) -> None:
-        options = DescribeOptions(detail=detail, multi_round=multi_round)
+        options = DescribeOptions(strategy="forced", detail=detail, multi_round=multi_round)
         _, asked = scripted(options, PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: self.MORE})
         assert sum(prompt.startswith(prompts.ENHANCEMENT_PROMPT) for prompt, _ in asked) == rounds
 
     def test_a_round_keeps_the_embedded_text_and_adds_to_it(self, scripted) -> None:
-        options = DescribeOptions(detail="medium")
+        options = DescribeOptions(strategy="forced", detail="medium")
         before, _ = scripted(dataclasses.replace(options, detail="low"), PROMPT_ANSWERS)
         after, asked = scripted(options, PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: self.MORE})
         assert asked[-1][0] == f"{prompts.ENHANCEMENT_PROMPT} {before.text}"
@@ -174,14 +174,14 @@ class TestRounds:
         assert after.sentences[-1].round == 2
 
     def test_rounds_draw_different_numbers(self, scripted) -> None:
-        scripted(DescribeOptions(detail="high"), PROMPT_ANSWERS)
+        scripted(DescribeOptions(strategy="forced", detail="high"), PROMPT_ANSWERS)
         first, *later = (tuple(keys) for keys in dict.fromkeys(map(tuple, scripted.keys)))
         assert len(later) == 2
         assert not set(first) & {key for keys in later for key in keys}
 
     def test_eight_words_more_are_not_enough(self, scripted) -> None:
         description, _ = scripted(
-            DescribeOptions(detail="medium"),
+            DescribeOptions(strategy="forced", detail="medium"),
             PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: "and the dog wears a red collar here"},
         )
         assert description.candidates[-1].reason == "no_gain"
@@ -189,24 +189,28 @@ class TestRounds:
 
     def test_a_round_without_room_is_skipped_and_recorded(self, scripted) -> None:
         endless = " ".join(f"thing{i}" for i in range(240))
-        description, asked = scripted(DescribeOptions(detail="high"), dict.fromkeys(prompts.PROMPTS, endless))
+        description, asked = scripted(
+            DescribeOptions(strategy="forced", detail="high"), dict.fromkeys(prompts.PROMPTS, endless)
+        )
         assert len(asked) == 4
         assert [c.reason for c in description.candidates[-2:]] == ["no_room", "no_room"]
 
     def test_a_failing_round_keeps_the_text_and_is_told(self, scripted) -> None:
         answers = PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: ModelError("no memory", code="out_of_memory")}
-        description, _ = scripted(DescribeOptions(detail="high"), answers)
+        description, _ = scripted(DescribeOptions(strategy="forced", detail="high"), answers)
         assert description.text.startswith("A large brown dog")
         assert description.failure == "out_of_memory"
         assert description.candidates[-1].reason == "failed"
 
     def test_a_failing_first_round_is_raised(self, scripted) -> None:
         with pytest.raises(ModelError):
-            scripted(DescribeOptions(), {"": ModelError("no memory", code="out_of_memory")})
+            scripted(DescribeOptions(strategy="forced"), {"": ModelError("no memory", code="out_of_memory")})
 
     def test_a_stop_in_a_later_round_is_no_failure(self, scripted) -> None:
         with pytest.raises(Cancelled):
-            scripted(DescribeOptions(), PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: Cancelled("stop")})
+            scripted(
+                DescribeOptions(strategy="forced"), PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: Cancelled("stop")}
+            )
 
 
 class TestPlain:
@@ -250,7 +254,7 @@ class TestBatch:
             assert min(one.times.image, one.times.encoding, one.times.prompts) > 0
 
     def test_a_bad_picture_is_an_error_in_its_place(self, tiny_describer) -> None:
-        for options in (self.PLAIN, DescribeOptions(detail="low")):
+        for options in (self.PLAIN, DescribeOptions(strategy="forced", detail="low")):
             first, bad, missing, last = tiny_describer.describe_batch(
                 [PICTURE, b"not a picture", "/nowhere.png", EXAMPLES / "coffee.png"], options
             )
@@ -301,7 +305,7 @@ class TestBatch:
         with pytest.raises(ModelError):
             tiny_describer.describe_batch([PICTURE], self.PLAIN)
 
-    @pytest.mark.parametrize("options", [PLAIN, DescribeOptions(detail="low")])
+    @pytest.mark.parametrize("options", [PLAIN, DescribeOptions(strategy="forced", detail="low")])
     def test_a_stop_is_asked_between_and_within(self, tiny_describer, options: DescribeOptions) -> None:
         for after in (0, 2, 9):
             answers = iter([False] * after + [True])
@@ -323,7 +327,7 @@ class TestWithRealModels:
         assert description.times.total >= description.times.encoding > 0
 
     def test_the_same_seed_repeats_exactly(self, tiny_describer) -> None:
-        options = DescribeOptions(detail="low", seed=4)
+        options = DescribeOptions(strategy="forced", detail="low", seed=4)
         first, second = (tiny_describer.describe(PICTURE, options) for _ in range(2))
         assert dataclasses.replace(first, times=second.times) == second
 
@@ -338,7 +342,7 @@ class TestWithRealModels:
         assert tiny_describer.check(picture, []) == []
 
     def test_stream_ends_with_what_describe_returns(self, tiny_describer) -> None:
-        options = DescribeOptions(detail="medium", seed=1)
+        options = DescribeOptions(strategy="forced", detail="medium", seed=1)
         *progress, last = tiny_describer.stream(PICTURE, options)
         assert isinstance(last, Description)
         expected = tiny_describer.describe(PICTURE, options)
@@ -354,14 +358,14 @@ class TestWithRealModels:
 
     def test_stop_raises_cancelled(self, tiny_describer) -> None:
         answers = iter([False] * 4 + [True])
-        stream = tiny_describer.stream(PICTURE, DescribeOptions(), stop=lambda: next(answers))
+        stream = tiny_describer.stream(PICTURE, DescribeOptions(strategy="forced"), stop=lambda: next(answers))
         with pytest.raises(Cancelled):
             list(stream)
         assert next(answers, "asked up to the stop, not beyond") == "asked up to the stop, not beyond"
 
     def test_a_closed_stream_leaves_no_thread(self, tiny_describer) -> None:
         before = threading.active_count()
-        stream = tiny_describer.stream(PICTURE, DescribeOptions())
+        stream = tiny_describer.stream(PICTURE, DescribeOptions(strategy="forced"))
         next(stream)
         stream.close()
         assert threading.active_count() == before

@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "filters": {"options"},
     "decoding": {"model", "network", "filters", "options", "types", "errors"},
     "calibration": {"errors"},
-    "verify": {"calibration", "claims", "model", "prompts", "text", "types"},
+    "verify": {"calibration", "claims", "model", "prompts", "text", "types", "wording"},
     "draft": {"decoding", "model", "options", "prompts", "types"},
     "admission": {"errors"},
     "guard": {"errors", "messages"},

@@ -94,6 +94,9 @@ def test_rows_tell_text_support_and_origin() -> None:
     ]
     assert "整张图片，第 1 轮，提示词：a photography of" in rows.text
     assert "图片区域（右上），第 2 轮，没有提示词" in rows.text
+    supposed = dataclasses.replace(grounded().sentences[-1], supposed=True)
+    told = Reader(page.evidence_html(dataclasses.replace(grounded(), sentences=(supposed,)), "")).text
+    assert "第 2 轮，程序的推测，经图片核对" in told
     assert [attributes["style"] for _, attributes in rows.elements if "style" in attributes] == [
         "width:97.4%",
         "width:88.0%",

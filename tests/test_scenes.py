@@ -164,6 +164,7 @@ class TestReader:
             ("on the right there is a cup", {("object", "cup"), ("place", "cup", "right")}),
             ("a fish in the snow, it is snowing", {("object", "fish"), ("background", "", "snow"), ("weather", "", "snowfall")}),
             ("a fish in falling snow", {("object", "fish"), ("weather", "", "snowfall")}),
+            ("there is a sun", {("weather", "", "sun")}),
             ("there is nothing at night under the moon", {("empty",), ("background", "", "night"), ("weather", "", "moon")}),
             ("there are clouds in the sky", {("weather", "", "clouds")}),
             ("", set()),

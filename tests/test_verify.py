@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -123,11 +124,13 @@ class TestSupport:
         assert judge.can_refuse
 
     def test_no_witness_runs_away(self) -> None:
-        wild = Evidence(match=1e9, match_region=-1e9, likelihood=-1e9, contrast=1e9, agreement=1.0)
+        wild = Evidence(1e9, -1e9, likelihood=-1e9, contrast=1e9, agreement=1.0, match_nouns=1e9)
         assert all(abs(value) <= 12 for value in numbers("a red ball", wild).values())
         none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
         assert set(numbers("a red ball", none)) == set(numbers("a red ball", wild))
         assert numbers("a red ball", none)["from_region"] == 0.0
+        assert numbers("a red ball", none)["nouns_matched"] == 0.0
+        assert numbers("a red ball", dataclasses.replace(none, match_nouns=-3.0))["nouns_matched"] == 1.0
 
     def test_the_kinds_of_claims_count(self) -> None:
         none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
