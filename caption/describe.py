@@ -24,14 +24,13 @@ from caption.draft import Draft, timed
 from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
 from caption.forced import forced, plain
 from caption.grounded import grounded, with_min_support
-from caption.image import crop, load_image
+from caption.image import load_image
 from caption.options import DescribeOptions
 from caption.prompts import GroundedSettings
 from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
 from caption.text import caption_stats, lowered, split_phrases
 from caption.types import Description, Progress, StageTimes
-from caption.verify import WHOLE, Judge, weakest_noun
-from caption.wording import named
+from caption.verify import WHOLE, Judge
 
 if TYPE_CHECKING:
     from caption.model import BlipModel, MatchingModel
@@ -130,19 +129,15 @@ class Describer:
     def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
         """How well a picture supports each text, 0 to 1: the support of its weakest statement. Raises `ImageError`, `ModelError`.
 
-        A text is cut into statements first: beside much that is true, one thing that isn't goes unnoticed. Where a
-        calibration knows what that is worth, the things are looked for in the regions too.
+        A text is cut into statements first: beside much that is true, one thing that isn't goes unnoticed. The whole
+        picture is looked at: to look for every thing in the regions too tells objects apart better, but a true text then often has some
+        small thing that is hardly seen, and other facts are told apart worse.
         """
         statements = [[lowered(one) for one in split_phrases(text, surroundings=True)] or [text] for text in texts]
         once = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
-        picture, nouns = load_image(image), dict[str, float]()
-        if self.judge.looks_closer:
-            regions = self.judge.see([crop(picture, box) for box in prompts.REGIONS], prompts.REGIONS)
-            nouns = self.judge.match_nouns(regions, sorted({thing for text in once for thing in named(text)}))
-        sight, support = self.judge.see([picture], [WHOLE]), {}
-        for text, (_, evidence) in zip(once, self.judge.weigh(sight, once), strict=True):
-            shown = dataclasses.replace(evidence, match_nouns=weakest_noun(text, nouns))
-            support[text] = self.judge.support(text, shown)
+        sight = self.judge.see([load_image(image)], [WHOLE])
+        weighed = zip(once, self.judge.weigh(sight, once), strict=True)
+        support = {text: self.judge.support(text, evidence) for text, (_, evidence) in weighed}
         return [min(support[one] for one in stated) for stated in statements]
 
     def _pipeline(

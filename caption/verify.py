@@ -93,11 +93,6 @@ class Judge:
         return self.matcher is not None and self.calibration is not None and self.calibration.supposing
 
     @property
-    def looks_closer(self) -> bool:
-        """Whether what regions show counts: a matcher that sees them, and a calibration that weighs it."""
-        return self.one_tower and self.calibration is not None and bool(self.calibration.weights.get("match_nouns"))
-
-    @property
     def min_support(self) -> float:
         """What a statement needs to be believed."""
         return self.calibration.min_support if self.calibration else MIN_MATCH if self.matcher else 0.0
