@@ -298,7 +298,7 @@ def test_options_in_the_query_a_form_and_json(api: Api) -> None:
     "query",
     [
         "detail=extreme", "strategy=", "seed=-1", "seed=1.5", "seed=2147483648", "seed=x", "seed=", "seed=NaN", "seed=true", "seed=1e999",
-        "multi_round=1", "multi_round=yes", "min_support=0.5", "min_support=2&strategy=grounded", "min_support=NaN&strategy=grounded", "min_support=null&strategy=grounded",
+        "multi_round=1", "multi_round=yes", "min_support=0.5&strategy=forced", "min_support=2&strategy=grounded", "min_support=NaN&strategy=grounded", "min_support=null&strategy=grounded",
         "prompt=a", "heatmaps=1", "heatmaps=null", "seed=1&seed=2", "strategy=grounded&min_support=1" + "0" * 400, "unknown=1", "image=AAAA", "seed=" + "[" * 5000,
     ],
 )  # fmt: skip
