@@ -28,7 +28,7 @@ from caption.image import load_image
 from caption.options import DescribeOptions
 from caption.prompts import GroundedSettings
 from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
-from caption.text import caption_stats, lowered, split_phrases
+from caption.text import caption_stats, stated
 from caption.types import Description, Progress, StageTimes
 from caption.verify import WHOLE, Judge
 
@@ -133,12 +133,12 @@ class Describer:
         picture is looked at: to look for every thing in the regions too tells objects apart better, but a true text then often has some
         small thing that is hardly seen, and other facts are told apart worse.
         """
-        statements = [[lowered(one) for one in split_phrases(text, surroundings=True)] or [text] for text in texts]
+        statements = [stated(text) or [text] for text in texts]
         once = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
         sight = self.judge.see([load_image(image)], [WHOLE])
         weighed = zip(once, self.judge.weigh(sight, once), strict=True)
         support = {text: self.judge.support(text, evidence) for text, (_, evidence) in weighed}
-        return [min(support[one] for one in stated) for stated in statements]
+        return [min(support[one] for one in found) for found in statements]
 
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None

@@ -23,7 +23,7 @@ from caption.draft import Draft, Stage, Stop, timed, write
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
-from caption.text import ADJECTIVES, SIZES, bare, caption_stats, lowered, split_phrases, words
+from caption.text import ADJECTIVES, SIZES, bare, caption_stats, lowered, stated, words
 from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence, is_supported
 from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement, weakest_noun
 from caption.wording import NOT_THINGS, located, named
@@ -93,7 +93,7 @@ class _Inquiry:
                 continue
             if not starting:
                 self.independent.append(claims(text.lower()))
-            phrases = [lowered(phrase) for phrase in split_phrases(text, surroundings=True)]
+            phrases = stated(text)
             for phrase in phrases[:1] if starting else phrases:
                 ways = (phrase, *reversed(without_a_clause(phrase)))
                 said = next((one for one in ways if _says_something(one)), None)
@@ -223,8 +223,7 @@ class _Inquiry:
         for text, one in self.checked.items():
             origin, evidence = self.candidates[one.candidate], self.evidence(text)
             support = self.judge.support(text, evidence)
-            claimed = any(claims(text) <= caption for caption in self.independent)
-            supposed = origin.stage == SUPPOSITIONS and not claimed
+            supposed = origin.stage == SUPPOSITIONS and not any(claims(text) <= said for said in self.independent)
             found.append(
                 Sentence(text, origin.prompt, origin.round, one.region, support, one.words, evidence, supposed)
             )

@@ -188,9 +188,8 @@ class _Tree(NamedTuple):
 def _trees(rows: list[list[int]], owners: list[int]) -> Iterator[_Tree]:
     """Token rows as trees of at most `TOKENS_PER_PASS` nodes, unless a single row is longer."""
     tree, before, path = _Tree(-1, [], [], {}), list[int](), list[int]()
-    for row in sorted(
-        range(len(rows)), key=lambda row: (owners[row], rows[row])
-    ):  # what begins alike lies side by side
+    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], rows[row]))  # what begins alike
+    for row in side_by_side:
         tokens = rows[row][:-1]
         alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens, strict=False))
         path = path[: sum(1 for _ in alike)]

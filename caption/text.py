@@ -161,6 +161,11 @@ _OPEN_ENDS = (
 )
 
 
+def stated(text: str) -> list[str]:
+    """A text's statements as they are checked: phrases that can stand alone, surroundings apart, in lower case at the beginning."""
+    return [lowered(phrase) for phrase in split_phrases(text, surroundings=True)]
+
+
 def lowered(text: str) -> str:
     """With a small letter at the beginning, as in the middle of a sentence."""
     return text[:1].lower() + text[1:]

@@ -12,7 +12,7 @@ from browser_tools import STATEMENTS, filtered, grounded, refused
 
 from caption import page
 from caption.messages import refusal_zh
-from caption.options import STRATEGIES
+from caption.options import STRATEGIES, DescribeOptions
 from caption.types import Box, Progress, Sentence, WordEvidence
 
 
@@ -48,6 +48,7 @@ def evidence(button: dict[str, str | None]) -> dict[str, Any]:
 def test_the_default_strategy_is_a_choice_and_every_strategy_is_offered() -> None:
     assert [value for _, value in page.STRATEGY_CHOICES] == list(STRATEGIES)
     assert page.DEFAULT_STRATEGY in STRATEGIES
+    assert DescribeOptions().strategy == page.DEFAULT_STRATEGY  # one default everywhere
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
 
-from caption.text import lowered, split_phrases
+from caption.text import stated as text_statements
 from scripts.demo_model.captions import PLACE_PHRASES, RELATION_PHRASES, caption, statement
 from scripts.demo_model.changes import SLOTS, change
 from scripts.demo_model.drawing import draw
@@ -70,7 +70,7 @@ def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
 
 def stated(text: str) -> list[str]:
     """A text's statements, as `caption.describe.Describer.check` weighs them."""
-    return [lowered(one) for one in split_phrases(text, surroundings=True)] or [text]
+    return text_statements(text) or [text]
 
 
 def relations(scene: Scene, rng: random.Random, count: int = 6) -> list[tuple[str, bool, str]]:
