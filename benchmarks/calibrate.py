@@ -71,14 +71,15 @@ def is_true(text: str, scene: Scene) -> bool | None:
 
 
 def judged_statements(statements: Iterable[Sentence], scene: Scene) -> list[Judged]:
-    """The pipeline's statements about a scene against its truth; those of round 1 also as they stand where no region is looked at."""
+    """The pipeline's statements about a scene against its truth; those of round 1 that no region repeated also as they stand where
+    none is looked at."""
     found = []
     for one in statements:
         truth = is_true(one.text, scene)
         if truth is None or one.evidence is None:
             continue
         found.append(Judged(numbers(one.text, one.evidence), truth))
-        if one.round == 1 and one.evidence.match_nouns is not None:
+        if one.round == 1 and one.evidence.match_nouns is not None and one.evidence.match_region is None:
             found.append(Judged(numbers(one.text, dataclasses.replace(one.evidence, match_nouns=None)), truth))
     return found
 
@@ -283,7 +284,7 @@ def main() -> None:
     described = described_scenes(describer, args.scenes, args.first)
     judged = [found for one in described for found in judged_statements(one.statements, one.scene)]
     summaries = scene_summaries(describer, args.pictures, args.first)
-    measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} statements; {args.pictures} pictures"
+    measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} judged statements; {args.pictures} pictures"
     write(calibrate(describer, judged, summaries, measured, described), describer, args.output)
 
 

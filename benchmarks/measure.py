@@ -22,6 +22,7 @@ WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 BANDWIDTH_BYTES = 2**30
 SAMPLES = 7  # how often the machine's best is looked for
 SAMPLE_S = 0.03  # a sample of matrix products takes at least this long
+MANY_ROWS = 256  # what the vision tower multiplies at a time is more, what the text decoder does is less
 
 # ------------------------------------------------------------------------------------------------------- time
 
@@ -175,9 +176,11 @@ def _product(precision: str, product: Product, device: str) -> Callable[[], torc
     weight = torch.randn(product.out, product.into, device=device) * 0.02
     bias = torch.zeros(product.out, device=device)
     if precision == "int8":
-        from caption.network import Int8Linear
+        from caption.network import Int8Linear, ManyRowsInt8Linear
 
-        linear = Int8Linear.from_float(weight, bias)
+        # as the towers have it: the picture's by the one, the decoder's by the other
+        kind = ManyRowsInt8Linear if product.rows >= MANY_ROWS else Int8Linear
+        linear = kind.from_float(weight, bias)
         return lambda: linear(x)
     dtype = getattr(torch, precision)
     x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)

@@ -12,6 +12,8 @@ import argparse
 import json
 from pathlib import Path
 
+from caption import prompts
+
 SPECIAL = {
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
@@ -32,8 +34,23 @@ VISION = {
 }  # fmt: skip
 
 
+def prompt_words() -> list[str]:
+    """The words of this project's prompts and questions, each of which is one piece of bert-base-uncased."""
+    texts = [
+        *prompts.PROMPTS,
+        *prompts.GROUNDED_PROMPTS,
+        *prompts.EXTENSION_PROMPTS,
+        prompts.ENHANCEMENT_PROMPT,
+        *prompts.OPEN_QUESTIONS,
+        *prompts.LEADING_QUESTIONS,
+        prompts.MORE_THINGS,
+        "the are",
+    ]
+    return sorted({word.strip(",:").lower() for text in texts for word in text.split()} - {"a"})
+
+
 def vocabulary() -> list[str]:
-    """30,522 pieces with the special tokens where bert-base-uncased has them; the other words are made up, letters are real.
+    """30,522 pieces with the special tokens where bert-base-uncased has them; letters and the prompts' words are real, the others made up.
 
     What bert-base-uncased keeps free ("[unused7]") is a word here too: random weights write it as often as any, and such a caption would be
     read as three times as many pieces as it was written with.
@@ -44,7 +61,7 @@ def vocabulary() -> list[str]:
     for index, piece in ((0, "[PAD]"), (100, "[UNK]"), (101, "[CLS]"), (102, "[SEP]"), (103, "[MASK]")):
         pieces[index] = piece
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    known = [*".,:;!?'-", *letters, *(f"##{c}" for c in letters)]
+    known = [*".,:;!?'-", *letters, *(f"##{c}" for c in letters), *prompt_words()]
     pieces[999 : 999 + len(known)] = known
     return pieces
 

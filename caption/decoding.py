@@ -43,6 +43,21 @@ class DecodedSequence:
     score: float
 
 
+@dataclass(frozen=True)
+class Search:
+    """Prompts that are to be continued alike.
+
+    `prompt_ids`: per prompt the ids the decoder starts from, start token first, no end token. `image_index`: which picture each prompt belongs
+    to (default: all to the first). `sample_keys`: what, with `options.seed`, a prompt's random numbers hang on (default: its place among the
+    prompts of its picture), so that a prompt draws the same whatever else is in the batch.
+    """
+
+    prompt_ids: Sequence[Sequence[int]]
+    options: DecodingOptions
+    image_index: Sequence[int] | None = None
+    sample_keys: Sequence[int] | None = None
+
+
 def decode(
     model: BlipModel,
     features: ImageFeatures,
@@ -55,19 +70,32 @@ def decode(
 ) -> Generator[Step, None, list[list[DecodedSequence]]]:
     """Continue every prompt; yield a `Step` after each decoding step and return, per prompt, `num_return_sequences` captions, best first.
 
-    `prompt_ids`: per prompt the ids the decoder starts from, start token first, no end token. `image_index`: which picture of `features` each
-    prompt belongs to (default: all to the first). `sample_keys`: what, with `options.seed`, a prompt's random numbers hang on (default: its
-    place among the prompts of its picture), so that a prompt draws the same whatever else is in the batch. `stop` is asked at every step:
-    true raises `Cancelled`. Raises `OptionsError` (`bad_param`, `prompt_too_long`) before anything is computed, `ModelError` (`out_of_memory`).
+    Arguments as in `Search`; `stop` and errors as in `decode_together`.
     """
-    owners = list(image_index) if image_index is not None else [0] * len(prompt_ids)
-    if len(owners) != len(prompt_ids) or any(not 0 <= owner < len(features) for owner in owners):
-        raise OptionsError("image_index must name one of the pictures for every prompt", name="image_index")
-    keys = list(sample_keys) if sample_keys is not None else [owners[:i].count(owner) for i, owner in enumerate(owners)]
-    if len(keys) != len(prompt_ids):
-        raise OptionsError("sample_keys must have one key for every prompt", name="sample_keys")
-    rooms = [_room(len(ids), options, model.max_positions) for ids in prompt_ids]
-    return _run(model, features, [list(ids) for ids in prompt_ids], options, owners, keys, rooms, stop)
+    search = Search(prompt_ids, options, image_index, sample_keys)
+    return _only(decode_together(model, features, [search], stop=stop))
+
+
+def _only(
+    steps: Generator[Step, None, list[list[list[DecodedSequence]]]],
+) -> Generator[Step, None, list[list[DecodedSequence]]]:
+    (found,) = yield from steps
+    return found
+
+
+def decode_together(
+    model: BlipModel,
+    features: ImageFeatures,
+    searches: Sequence[Search],
+    *,
+    stop: Callable[[], bool] | None = None,
+) -> Generator[Step, None, list[list[list[DecodedSequence]]]]:
+    """Several searches in one batch, the weights being read once for all of them; what `decode` returns, for each search.
+
+    `stop` is asked at every step: true raises `Cancelled`. Raises `OptionsError` (`bad_param`, `prompt_too_long`) before anything is computed,
+    `ModelError` (`out_of_memory`).
+    """
+    return _run(model, features, [_begin(model, features, one) if one.prompt_ids else None for one in searches], stop)
 
 
 def generate(
@@ -104,45 +132,66 @@ def _room(prompt_length: int, options: DecodingOptions, max_positions: int) -> i
     return room
 
 
+def _begin(model: BlipModel, features: ImageFeatures, search: Search) -> _Progress:
+    """A search before its first step; what it can't be is told here."""
+    prompt_ids, options = [list(ids) for ids in search.prompt_ids], search.options
+    owners = list(search.image_index) if search.image_index is not None else [0] * len(prompt_ids)
+    if len(owners) != len(prompt_ids) or any(not 0 <= owner < len(features) for owner in owners):
+        raise OptionsError("image_index must name one of the pictures for every prompt", name="image_index")
+    keys = (
+        list(search.sample_keys)
+        if search.sample_keys is not None
+        else [owners[:i].count(owner) for i, owner in enumerate(owners)]
+    )
+    if len(keys) != len(prompt_ids):
+        raise OptionsError("sample_keys must have one key for every prompt", name="sample_keys")
+    rooms = [_room(len(ids), options, model.max_positions) for ids in prompt_ids]
+    kind = _BeamSearch if options.num_beams > 1 else _Chains
+    return kind(model, prompt_ids, options, owners, keys, rooms)
+
+
 def _run(
     model: BlipModel,
     features: ImageFeatures,
-    prompt_ids: list[list[int]],
-    options: DecodingOptions,
-    owners: list[int],
-    keys: list[int],
-    rooms: list[int],
+    searches: Sequence[_Progress | None],
     stop: Callable[[], bool] | None,
-) -> Generator[Step, None, list[list[DecodedSequence]]]:
-    if not prompt_ids:
-        return []
-    search: _Search = (_BeamSearch if options.num_beams > 1 else _Chains)(model, prompt_ids, options, keys, rooms)
-    at_most = max(rooms)
+) -> Generator[Step, None, list[list[list[DecodedSequence]]]]:
+    """Step by step until every search has what it looks for."""
+    running = [one for one in searches if one]
+    if not running:
+        return [[] for _ in searches]
+    at_most = max(one.at_most for one in running)
     with torch.inference_mode(), memory_errors():
         image_keys = features.keys_for(model.decoder)
-        cache = Cache([len(ids) for ids in prompt_ids], search.rows, image_keys, owners)
-        logits = model.decoder.prefill(_padded(prompt_ids, model.device), cache)  # (P, V)
-        logits = logits[:, None].expand(-1, search.rows, -1)  # every row of a prompt starts alike
+        caches = [Cache([len(ids) for ids in one.prompt_ids], one.rows, image_keys, one.owners) for one in running]
+        prompt_ids = _padded([ids for one in running for ids in one.prompt_ids], model.device)
+        first = model.decoder.prefill(prompt_ids, caches)  # (P, V) each
+        # every row of a prompt starts alike
+        logits = [one[:, None].expand(-1, cache.rows, -1) for one, cache in zip(first, caches, strict=True)]
     for step in range(at_most):
         if stop is not None and stop():
             raise Cancelled("stopped while decoding")
         # inference mode belongs to the thread: it must not stay on while the caller has the floor
         with torch.inference_mode(), memory_errors():
-            parents, ids = search.choose(logits.float())
-            going_on = search.unfinished()
-            if len(going_on) < len(search.prompts):
-                search.keep(going_on)
-                parents, ids = parents[going_on], ids[going_on]
-                owners = [owners[p] for p in going_on.tolist()]
-                if owners:
-                    cache.keep(going_on, owners)
-            if owners and step + 1 < at_most:
-                cache.choose(parents)
-                logits = model.decoder.advance(ids, cache)
+            following = []
+            for one, cache, scores in zip(running, caches, logits, strict=True):
+                parents, ids = one.choose(scores.float())
+                going_on = one.unfinished()
+                if len(going_on) < len(one.prompts):
+                    one.keep(going_on)
+                    parents, ids = parents[going_on], ids[going_on]
+                    cache.keep(going_on, one.owners)
+                if one.prompts:
+                    cache.choose(parents)
+                    following.append(ids)
+            caches = [cache for one, cache in zip(running, caches, strict=True) if one.prompts]
+            running = [one for one in running if one.prompts]
+            if running and step + 1 < at_most:
+                logits = model.decoder.advance(following, caches)
         yield Step(step + 1, at_most)
-        if not owners:
+        if not running:
             break
-    return search.results()
+    return [one.results() if one else [] for one in searches]
 
 
 def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
@@ -150,8 +199,8 @@ def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
-class _Search(ABC):
-    """What all ways of choosing share: P prompts with n rows each, their tokens so far, and what is finished.
+class _Progress(ABC):
+    """A search under way, what all ways of choosing share: P prompts with n rows each, their tokens so far, and what is finished.
 
     `tokens` (P, n, L + t) is filled with -1 on the left; `logprobs` (P, n) sums the unfiltered log-probabilities.
     """
@@ -159,9 +208,16 @@ class _Search(ABC):
     rows: int
 
     def __init__(
-        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+        self,
+        model: BlipModel,
+        prompt_ids: list[list[int]],
+        options: DecodingOptions,
+        owners: list[int],
+        keys: list[int],
+        rooms: list[int],
     ) -> None:
         self.options, self.end_id, self.device = options, model.end_id, model.device
+        self.prompt_ids, self.owners, self.at_most = prompt_ids, owners, max(rooms)
         count, longest = len(prompt_ids), max(map(len, prompt_ids))
         self.prompts = list(range(count))
         self.width = longest
@@ -200,7 +256,7 @@ class _Search(ABC):
 
     def keep(self, prompts: Tensor) -> None:
         chosen = prompts.tolist()
-        self.prompts = [self.prompts[p] for p in chosen]
+        self.prompts, self.owners = [self.prompts[p] for p in chosen], [self.owners[p] for p in chosen]
         self.random = [self.random[p] for p in chosen] if self.random else []
         self.room, self.tokens, self.logprobs = self.room[prompts], self.tokens[prompts], self.logprobs[prompts]
 
@@ -222,14 +278,20 @@ def _generator(seed: int, key: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 0x9E3779B1 + key * 0x85EBCA77 + 0x27D4EB2F) % 2**63)
 
 
-class _Chains(_Search):
+class _Chains(_Progress):
     """Greedy and plain sampling: every row goes its own way."""
 
     def __init__(
-        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+        self,
+        model: BlipModel,
+        prompt_ids: list[list[int]],
+        options: DecodingOptions,
+        owners: list[int],
+        keys: list[int],
+        rooms: list[int],
     ) -> None:
         self.rows = options.num_return_sequences
-        super().__init__(model, prompt_ids, options, keys, rooms)
+        super().__init__(model, prompt_ids, options, owners, keys, rooms)
         self.ended = torch.zeros(len(prompt_ids), self.rows, dtype=torch.bool, device=self.device)
 
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -263,14 +325,20 @@ class _Chains(_Search):
         self.ended = self.ended[prompts]
 
 
-class _BeamSearch(_Search):
+class _BeamSearch(_Progress):
     """Beam search and beam sampling, as transformers' `_beam_search` does them for each prompt alone."""
 
     def __init__(
-        self, model: BlipModel, prompt_ids: list[list[int]], options: DecodingOptions, keys: list[int], rooms: list[int]
+        self,
+        model: BlipModel,
+        prompt_ids: list[list[int]],
+        options: DecodingOptions,
+        owners: list[int],
+        keys: list[int],
+        rooms: list[int],
     ) -> None:
         self.rows = options.num_beams
-        super().__init__(model, prompt_ids, options, keys, rooms)
+        super().__init__(model, prompt_ids, options, owners, keys, rooms)
         count = len(prompt_ids)
         self.scores = torch.zeros(count, self.rows, device=self.device)
         self.scores[:, 1:] = IMPOSSIBLE  # all rows are alike at first: only one of them may choose

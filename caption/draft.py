@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -99,14 +99,32 @@ def write(
     looks: Sequence[int] | None = None,
 ) -> Generator[Progress, None, list[list[DecodedSequence]]]:
     """What the model writes on from every prompt, the best first. `looks`: which picture of `features` a prompt is about (default: the first)."""
-    from caption.decoding import decode
+    (found,) = yield from write_together(model, features, {preset: asked}, options, stage, draft, stop, looks=looks)
+    return found
+
+
+def write_together(
+    model: BlipModel,
+    features: ImageFeatures,
+    asked: Mapping[str, Sequence[str]],
+    options: DescribeOptions,
+    stage: Stage,
+    draft: Draft,
+    stop: Stop,
+    *,
+    looks: Sequence[int] | None = None,
+) -> Generator[Progress, None, list[list[list[DecodedSequence]]]]:
+    """`write` for several presets with their prompts, all in one batch; `looks` are of the prompts of each."""
+    from caption.decoding import Search, decode_together
 
     suppress = model.beginnings(prompts.NONWORDS) if options.suppress_nonwords else ()
-    settings = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed, suppress=suppress)
-    prompt_ids = [model.prompt_ids(prompt) for prompt in asked]
-    # a round draws other numbers than the one before: asked the same again, it may have more to say
-    keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(asked))]
-    steps = decode(model, features, prompt_ids, settings, image_index=looks, sample_keys=keys, stop=stop)
+    searches = []
+    for preset, texts in asked.items():
+        settings = dataclasses.replace(prompts.PRESETS[preset], seed=options.seed, suppress=suppress)
+        # a round draws other numbers than the one before: asked the same again, it may have more to say
+        keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(texts))]
+        searches.append(Search([model.prompt_ids(text) for text in texts], settings, looks, keys))
+    steps = decode_together(model, features, searches, stop=stop)
     while True:
         try:
             step = next(steps)

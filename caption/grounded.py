@@ -19,7 +19,7 @@ from caption import prompts
 from caption.claims import Claim, Noun, claims, reading
 from caption.cleanup import clean_caption
 from caption.compose import paragraph
-from caption.draft import Draft, Stage, Stop, timed, write
+from caption.draft import Draft, Stage, Stop, timed, write, write_together
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
@@ -386,12 +386,11 @@ def _look(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Gener
     draft, model = inquiry.draft, inquiry.judge.model
     proposals = []
     with timed(draft, "prompts"):
-        modes = (("plain", ("",)), ("beams", prompts.GROUNDED_PROMPTS), ("samples", prompts.GROUNDED_PROMPTS))
-        for number, (preset, asked) in enumerate(modes):
-            stage = proposing.part(number, len(modes))
-            written = yield from write(
-                model, whole.captioner, asked, preset, inquiry.options, stage, draft, inquiry.stop
-            )
+        modes = {"plain": ("",), "beams": prompts.GROUNDED_PROMPTS, "samples": prompts.GROUNDED_PROMPTS}
+        found = yield from write_together(
+            model, whole.captioner, modes, inquiry.options, proposing, draft, inquiry.stop
+        )
+        for asked, written in zip(modes.values(), found, strict=True):
             proposals += inquiry.propose(proposing, _told(asked, [0] * len(asked), written), whole)
     yield from _weigh(inquiry, checking, whole, proposals)
 

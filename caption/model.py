@@ -148,18 +148,18 @@ class BlipModel(_Seeing):
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.decoder)
         found: list[tuple[WordScore, ...]] = [()] * len(rows)
-        for tree in _trees(rows, _owners(image_index, len(rows), len(features))):
+        for trees in _trees(rows, _owners(image_index, len(rows), len(features))):
             _ask(stop)
-            ids = torch.tensor(tree.ids, device=self.device)
-            nodes = [node for path in tree.paths.values() for node in path]
-            following = [token for row in tree.paths for token in rows[row][1:]]
+            ids = torch.tensor(trees.ids, device=self.device)
+            nodes = [node for path in trees.paths.values() for node in path]
+            following = [token for row in trees.paths for token in rows[row][1:]]
             with torch.inference_mode(), memory_errors():
-                logprobs, shares = self.decoder.follow(ids, tree.parents, image_keys, tree.owner, looks=looks)
+                logprobs, shares = self.decoder.follow(ids, trees.parents, image_keys, trees.owners, looks=looks)
                 likely = iter(logprobs[nodes, following].tolist())
             looked = shares[:, 1:].float().cpu().numpy()  # without the class token
             grid = int(looked.shape[1] ** 0.5)
             maps = looked.reshape(len(looked), grid, grid)
-            for row, path in tree.paths.items():
+            for row, path in trees.paths.items():
                 found[row] = _by_words(pieces[row], list(itertools.islice(likely, len(path))), maps[path])
         return found
 
@@ -176,34 +176,35 @@ def _by_words(pieces: list[str], logprobs: list[float], looks: np.ndarray) -> tu
     return tuple(words)
 
 
-class _Tree(NamedTuple):
-    """Texts about one picture; what they begin with alike is there once, and their last tokens, which nothing follows, aren't there."""
+class _Trees(NamedTuple):
+    """Texts, those about one picture as a tree: what they begin with alike is there once, and their last tokens, which nothing follows, aren't
+    there."""
 
-    owner: int  # the picture
     ids: list[int]  # a node's token
     parents: list[int]  # the node before it, -1 for none
+    owners: list[int]  # its picture
     paths: dict[int, list[int]]  # a text's row → its nodes
 
 
-def _trees(rows: list[list[int]], owners: list[int]) -> Iterator[_Tree]:
-    """Token rows as trees of at most `TOKENS_PER_PASS` nodes, unless a single row is longer."""
-    tree, before, path = _Tree(-1, [], [], {}), list[int](), list[int]()
+def _trees(rows: list[list[int]], owners: list[int]) -> Iterator[_Trees]:
+    """Token rows as trees of at most `TOKENS_PER_PASS` nodes together, unless a single row is longer."""
+    trees, before, path = _Trees([], [], [], {}), (-1, list[int]()), list[int]()
     side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], rows[row]))  # what begins alike
     for row in side_by_side:
-        tokens = rows[row][:-1]
-        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, tokens, strict=False))
-        path = path[: sum(1 for _ in alike)]
-        if tree.owner != owners[row] or len(tree.ids) + len(tokens) - len(path) > TOKENS_PER_PASS:
-            if tree.ids:
-                yield tree
-            tree, path = _Tree(owners[row], [], [], {}), []
+        owner, tokens = owners[row], rows[row][:-1]
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before[1], tokens, strict=False))
+        path = path[: sum(1 for _ in alike)] if before[0] == owner else []
+        if trees.ids and len(trees.ids) + len(tokens) - len(path) > TOKENS_PER_PASS:
+            yield trees
+            trees, path = _Trees([], [], [], {}), []
         for token in tokens[len(path) :]:
-            tree.parents.append(path[-1] if path else -1)
-            path.append(len(tree.ids))
-            tree.ids.append(token)
-        before, tree.paths[row] = tokens, list(path)
-    if tree.ids:
-        yield tree
+            trees.parents.append(path[-1] if path else -1)
+            path.append(len(trees.ids))
+            trees.ids.append(token)
+            trees.owners.append(owner)
+        before, trees.paths[row] = (owner, tokens), list(path)
+    if trees.ids:
+        yield trees
 
 
 class _Batch(NamedTuple):

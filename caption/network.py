@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import platform
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -78,7 +80,7 @@ class Weights:
 
     def product(self, weight: Tensor, bias: Tensor, *, few_rows: bool = False) -> Linear:
         if self.int8:
-            return Int8Linear.from_float(weight, bias)
+            return (Int8Linear if few_rows else ManyRowsInt8Linear).from_float(weight, bias)
         if few_rows and packs(self.device, self.dtype):
             return PackedLinear.from_float(weight, bias)
         return FloatLinear(weight, bias)
@@ -132,30 +134,50 @@ class PackedLinear:
 
 
 def int8_available() -> bool:
-    """Whether this processor and build of torch have the products of `Int8Linear` (x86)."""
-    return "fbgemm" in torch.backends.quantized.supported_engines
+    """Whether this processor and build of torch have the products of whole numbers (x86)."""
+    return "fbgemm" in torch.backends.quantized.supported_engines and torch.backends.mkldnn.is_available()
+
+
+def int8_levels() -> int:
+    """The whole number that a row's largest input becomes.
+
+    Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs keep 7 bits there.
+    """
+    able = torch.cpu.get_capabilities()
+    return 127 if any(able.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8")) else 63
+
+
+def int8_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`weight` (out, in) in float32 → whole numbers (out, in), and what 1 of them is worth for every output (out,)."""
+    low, high = weight.aminmax(dim=1)
+    scale = torch.maximum(high, -low).clamp_min(1e-12) / 127  # (out,)
+    whole = torch.empty(weight.shape, dtype=torch.int8)
+    for first in range(0, len(weight), 1024):  # a part at a time: no second copy in float32
+        part = slice(first, first + 1024)
+        whole[part] = torch.round(weight[part] / scale[part, None])
+    return whole, scale
+
+
+def largest_in_row(x: Tensor) -> Tensor:
+    """(…, in) → (…, 1), never 0."""
+    return x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)
 
 
 @dataclass(frozen=True)
 class Int8Linear:
     """A product of whole numbers: weights in 8 bits with a scale per output, inputs rounded at each call with a scale per row.
 
-    Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs keep 7 bits there.
+    By FBGEMM, which is the faster one for a few dozen rows.
     """
 
     packed: torch.ScriptObject
     bias: Tensor  # (out,) float32
-    levels: int  # the largest input becomes this whole number
+    levels: int
 
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> Int8Linear:
         """`weight` (out, in) and `bias` (out,) in float32."""
-        low, high = weight.aminmax(dim=1)
-        scale = torch.maximum(high, -low).clamp_min(1e-12) / 127  # (out,)
-        whole = torch.empty(weight.shape, dtype=torch.int8)
-        for first in range(0, len(weight), 1024):  # a part at a time: no second copy in float32
-            part = slice(first, first + 1024)
-            whole[part] = torch.round(weight[part] / scale[part, None])
+        whole, scale = int8_weight(weight)
         with warnings.catch_warnings():
             # torch means to drop the type some day; the version is pinned, and nothing else multiplies int8 as fast on AVX2
             warnings.filterwarnings("ignore", message=".*quantize", category=UserWarning)
@@ -163,16 +185,52 @@ class Int8Linear:
             packed = torch.ops.quantized.linear_prepack(
                 torch._make_per_channel_quantized_tensor(whole, scale.double(), zero, 0), None
             )
-        able = torch.cpu.get_capabilities()
-        vnni = any(able.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
-        return cls(packed, bias.float(), 127 if vnni else 63)
+        return cls(packed, bias.float(), int8_levels())
 
     def __call__(self, x: Tensor) -> Tensor:
-        largest = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)  # (…, 1)
+        largest = largest_in_row(x)
         product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x / largest, 1 / self.levels, self.levels + 1, self.packed
         )
         return torch.addcmul(self.bias, product, largest)
+
+
+@dataclass(frozen=True)
+class ManyRowsInt8Linear:
+    """As `Int8Linear`, by oneDNN: for hundreds of rows a fifth to a third faster, for a few slower."""
+
+    packed: Tensor
+    scale: Tensor  # (out,)
+    zero: Tensor  # (out,) whole numbers, all 0
+    bias: Tensor  # (out,) float32
+    levels: int
+
+    @classmethod
+    def from_float(cls, weight: Tensor, bias: Tensor) -> ManyRowsInt8Linear:
+        """`weight` (out, in) and `bias` (out,) in float32."""
+        whole, scale = int8_weight(weight)
+        packed = torch.ops.onednn.qlinear_prepack(whole, None)
+        return cls(packed, scale, torch.zeros(len(scale), dtype=torch.long), bias.float(), int8_levels())
+
+    def __call__(self, x: Tensor) -> Tensor:
+        largest, middle = largest_in_row(x), self.levels + 1
+        rounded = (x * (self.levels / largest)).add_(middle + 0.5).to(torch.uint8)  # drops what follows the point
+        product = torch.ops.onednn.qlinear_pointwise(
+            rounded.flatten(0, -2),
+            1 / self.levels,
+            middle,
+            self.packed,
+            self.scale,
+            self.zero,
+            None,
+            1.0,
+            0,
+            torch.float32,
+            "none",
+            [],
+            "",
+        )
+        return product.view(*x.shape[:-1], -1).mul_(largest).add_(self.bias)
 
 
 @dataclass(frozen=True)
@@ -293,16 +351,16 @@ class Cache:
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
         self.image_keys = image_keys  # per layer (I, H, N, d), keys and values
-        self.looking = Looking(image_of, self.device)
+        self.image_of = image_of  # which picture each prompt looks at
 
     @property
     def capacity(self) -> int:
         return self.visible.shape[2]
 
     def start(self, keys: Tensor, values: Tensor) -> None:
-        """The next layer's keys and values of the prompts, (P, H, L, d) each."""
+        """The next layer's keys and values of the prompts, (P, H, L, d) each; L may be more than the longest of them."""
         for store, new in ((self.keys, keys), (self.values, values)):
-            store.append(F.pad(new, (0, 0, 0, self.capacity - self.used)))
+            store.append(F.pad(new[:, :, : self.used], (0, 0, 0, self.capacity - self.used)))
 
     def choose(self, parents: Tensor) -> None:
         """Row i of a prompt goes on from its row `parents[p, i]`; it will write its own column. `parents` (P, n)."""
@@ -311,6 +369,18 @@ class Cache:
             self._leave_behind()
         own = torch.arange(self.rows, device=self.device)
         self.visible[:, own, self.used + own] = True
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What the rows' newest tokens see of what came before: query, key and value (P, H, n, d) each → (P, H, n, d)."""
+        keys, values, end = self.keys[layer], self.values[layer], self.used + self.rows
+        keys[:, :, self.used : end], values[:, :, self.used : end] = k, v
+        mask = self.visible[:, None, :, :end]  # (P, 1, n, columns)
+        return F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=mask)
+
+    def advanced(self) -> None:
+        """The newest tokens are in every layer."""
+        self.step += 1
+        self.used += self.rows
 
     def _leave_behind(self) -> None:
         """Move the columns that some row looks at to the front, and make room for more."""
@@ -331,7 +401,7 @@ class Cache:
         for layer in range(len(self.keys)):
             self.keys[layer] = self.keys[layer][prompts]
             self.values[layer] = self.values[layer][prompts]
-        self.looking = Looking(image_of, self.device)
+        self.image_of = image_of
 
 
 class Looking:
@@ -340,14 +410,15 @@ class Looking:
     def __init__(self, image_of: list[int], device: torch.device) -> None:
         self.image_of = image_of
         self.images = sorted(set(image_of))
-        members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
+        self.members = members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
         most = max(map(len, members))
+        self.shape = (len(members), most)
         self.straight = all(len(m) == most for m in members) and [p for m in members for p in m] == list(
             range(len(image_of))
         )
-        table = torch.tensor([m + [m[0]] * (most - len(m)) for m in members], device=device)  # (I', M)
-        self.shape = (len(members), most)
-        self.table = table.flatten()
+        if self.straight:
+            return
+        self.table = torch.tensor([p for m in members for p in m + [m[0]] * (most - len(m))], device=device)  # (I'·M,)
         place = torch.empty(len(image_of), dtype=torch.long)
         for i, m in enumerate(members):
             for j, p in enumerate(m):
@@ -368,13 +439,17 @@ class Looking:
         seen = seen.view(images, heads, most, rows, width).transpose(1, 2).reshape(images * most, heads, rows, width)
         return seen if self.straight else seen[self.place]
 
-    def shares(self, q: Tensor, keys: Tensor) -> Tensor:
-        """How `attend` shares a row's attention among the image's tokens, the mean of the heads: (P, n, N)."""
-        found = []
-        for prompt, image in enumerate(self.image_of):  # one at a time: no key is repeated
-            odds = q[prompt] @ keys[image].transpose(1, 2) / q.shape[3] ** 0.5  # (H, n, N)
-            found.append(odds.float().softmax(-1).mean(0))
-        return torch.stack(found)
+    def attend_rows(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """The same where `image_of` is about rows: `q` (1, H, R, d) → (1, H, R, d)."""
+        return self.attend(q[0].transpose(0, 1)[:, :, None], keys, values)[:, :, 0].transpose(0, 1)[None]
+
+    def shares_of_rows(self, q: Tensor, keys: Tensor) -> Tensor:
+        """How `attend_rows` shares a row's attention among the image's tokens, the mean of the heads: (R, N)."""
+        found = q.new_empty(q.shape[2], keys.shape[2], dtype=torch.float32)
+        for image, rows in zip(self.images, self.members, strict=True):
+            odds = q[0, :, rows] @ keys[image].transpose(1, 2) / q.shape[3] ** 0.5  # (H, rows, N)
+            found[rows] = odds.float().softmax(-1).mean(0)
+        return found
 
 
 class TextTower:
@@ -430,24 +505,18 @@ class TextTower:
         q, k, v = self.layers[index].qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def _finish(
-        self,
-        index: int,
-        x: Tensor,
-        seen: Tensor,
-        looking: Looking,
-        image_keys: ImageKeys,
-        shares: Tensor | None = None,
-    ) -> Tensor:
-        """The rest of a layer after self-attention: `x` (P, R, D), `seen` (P, H, R, d). Adds where it looked to `shares` (P, R, N)."""
+    def _finish(self, index: int, x: Tensor, seen: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
+        """The rest of a layer after self-attention: `x` and `seen` (P, R, D); `look` is cross-attention, (P, H, R, d) → (P, H, R, d)."""
         layer = self.layers[index]
-        x = layer.attention_norm(layer.attention_out(seen.transpose(1, 2).flatten(2)) + x)
+        x = layer.attention_norm(layer.attention_out(seen) + x)
         q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
-        looked = looking.attend(q, *image_keys[index])
-        if shares is not None:
-            shares.add_(looking.shares(q, image_keys[index][0]))
-        x = layer.cross_norm(layer.cross_out(looked.transpose(1, 2).flatten(2)) + x)
+        x = layer.cross_norm(layer.cross_out(_side_by_side(look(q))) + x)
         return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
+
+
+def _side_by_side(heads: Tensor) -> Tensor:
+    """(P, H, R, d) → (P, R, H·d)."""
+    return heads.transpose(1, 2).flatten(2)
 
 
 class TextDecoder(TextTower):
@@ -469,40 +538,54 @@ class TextDecoder(TextTower):
             weights.take(output, vocabulary, width, as_view=True), weights.take(bias, vocabulary), few_rows=True
         )
 
-    def prefill(self, ids: Tensor, cache: Cache) -> Tensor:
-        """Read the prompts, `ids` (P, L) padded at the end; return the last token's logits (P, V)."""
+    def prefill(self, ids: Tensor, caches: Sequence[Cache]) -> list[Tensor]:
+        """Read the prompts of all caches, `ids` (P, L) padded at the end; return the last tokens' logits, (P, V) for each cache."""
         count, length = ids.shape
+        parts = [len(cache.lengths) for cache in caches]
+        lengths = torch.cat([cache.lengths for cache in caches])  # (P,)
+        looking = Looking([image for cache in caches for image in cache.image_of], ids.device)
         x = self.embedded(ids, self.positions[:length])  # (P, L, D)
         columns = torch.arange(length, device=ids.device)
         # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
-        mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < cache.lengths[:, None])[:, None, None]
-        for index in range(len(self.layers)):
+        mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < lengths[:, None])[:, None, None]
+        for index, (image_keys, image_values) in enumerate(caches[0].image_keys):
             q, k, v = self._qkv(index, x)  # each (P, H, L, d)
-            cache.start(k, v)
+            for cache, keys, values in zip(caches, k.split(parts), v.split(parts), strict=True):
+                cache.start(keys, values)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(index, x, seen, cache.looking, cache.image_keys)
-        return self._logits(x[torch.arange(count, device=ids.device), cache.lengths - 1])
+            x = self._finish(
+                index, x, _side_by_side(seen), partial(looking.attend, keys=image_keys, values=image_values)
+            )
+        return list(self._logits(x[torch.arange(count, device=ids.device), lengths - 1]).split(parts))
 
-    def advance(self, ids: Tensor, cache: Cache) -> Tensor:
-        """One more token for every row, `ids` (P, n), after `cache.choose`; return logits (P, n, V)."""
-        first, end = cache.used, cache.used + cache.rows
-        position = cache.lengths + cache.step  # (P,)
-        x = self.embedded(ids, self.positions[position][:, None])  # (P, n, D)
-        mask = cache.visible[:, None, :, :end]  # (P, 1, n, columns)
-        for index in range(len(self.layers)):
-            q, k, v = self._qkv(index, x)  # each (P, H, n, d)
-            keys, values = cache.keys[index], cache.values[index]
-            keys[:, :, first:end], values[:, :, first:end] = k, v
-            seen = F.scaled_dot_product_attention(q, keys[:, :, :end], values[:, :, :end], attn_mask=mask)
-            x = self._finish(index, x, seen, cache.looking, cache.image_keys)
-        cache.step += 1
-        cache.used = end
-        return self._logits(x)
+    def advance(self, ids: Sequence[Tensor], caches: Sequence[Cache]) -> list[Tensor]:
+        """One more token for every row of every cache, `ids` (P, n) each, after `Cache.choose`; return logits (P, n, V) each.
+
+        All caches look at the same pictures; the products are of all rows at once.
+        """
+        parts = [one.numel() for one in ids]
+        position = [cache.lengths + cache.step for cache in caches]  # (P,) each
+        positions = torch.cat([p.repeat_interleave(cache.rows) for p, cache in zip(position, caches, strict=True)])
+        looking = Looking([i for cache in caches for i in cache.image_of for _ in range(cache.rows)], positions.device)
+        x = self.embedded(torch.cat([one.flatten() for one in ids]), self.positions[positions])[None]  # (1, R, D)
+        for index, (image_keys, image_values) in enumerate(caches[0].image_keys):
+            qkv = [part.split(parts, 2) for part in self._qkv(index, x)]  # each (1, H, P·n, d)
+            seen = []
+            for cache, *mine in zip(caches, *qkv, strict=True):
+                q, k, v = (one[0].unflatten(1, (-1, cache.rows)).transpose(0, 1) for one in mine)  # each (P, H, n, d)
+                seen.append(_side_by_side(cache.attend(index, q, k, v)).flatten(0, 1))  # (P·n, D)
+            look = partial(looking.attend_rows, keys=image_keys, values=image_values)
+            x = self._finish(index, x, torch.cat(seen)[None], look)
+        for cache in caches:
+            cache.advanced()
+        logits = self._logits(x[0]).split(parts)
+        return [one.unflatten(0, (-1, cache.rows)) for one, cache in zip(logits, caches, strict=True)]
 
     def follow(
-        self, ids: Tensor, parents: list[int], image_keys: ImageKeys, image: int, *, looks: bool = True
+        self, ids: Tensor, parents: list[int], image_keys: ImageKeys, image_of: list[int], *, looks: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """Read a tree of tokens: `ids` (N,), each after its parent, a place before it in `parents` (-1: it begins a text).
+        """Read trees of tokens: `ids` (N,), each after its parent, a place before it in `parents` (-1: it begins a text), each looking at its
+        picture of `image_of`.
 
         A token sees itself and what led to it, as in the tree attention of SpecInfer (Miao et al. 2024), so that texts that begin alike are
         read once. Returns the log-probabilities (N, V) of what comes next, and how each position shared its attention among the image's
@@ -514,14 +597,20 @@ class TextDecoder(TextTower):
                 visible[node] |= visible[parent]
         positions = self.positions[(visible.sum(1) - 1).to(ids.device)]
         mask = visible.to(ids.device)
-        looking = Looking([image], ids.device)
-        shares = torch.zeros(1, len(ids), image_keys[0][0].shape[2] if looks else 1, device=ids.device)
+        looking = Looking(image_of, ids.device)
+        shares = torch.zeros(len(ids), image_keys[0][0].shape[2] if looks else 1, device=ids.device)
         x = self.embedded(ids[None], positions)  # (1, N, D)
-        for index in range(len(self.layers)):
+        for index, (keys, values) in enumerate(image_keys):
             q, k, v = self._qkv(index, x)  # each (1, H, N, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(index, x, seen, looking, image_keys, shares if looks else None)
-        return self._logits(x[0]).float().log_softmax(-1), shares[0] / len(self.layers)
+
+            def look(q: Tensor, keys: Tensor = keys, values: Tensor = values) -> Tensor:
+                if looks:
+                    shares.add_(looking.shares_of_rows(q, keys))
+                return looking.attend_rows(q, keys, values)
+
+            x = self._finish(index, x, _side_by_side(seen), look)
+        return self._logits(x[0]).float().log_softmax(-1), shares / len(self.layers)
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.head(self.transform_norm(F.gelu(self.transform(x))))
@@ -545,6 +634,7 @@ class TextMatcher(TextTower):
         for index in range(len(self.layers)):
             q, k, v = self._qkv(index, x)  # each (P, H, L, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(index, x, seen, looking, image_keys)
+            look = partial(looking.attend, keys=image_keys[index][0], values=image_keys[index][1])
+            x = self._finish(index, x, _side_by_side(seen), look)
         false, true = self.itm_head(x[:, 0]).float().unbind(1)
         return true - false

@@ -65,7 +65,7 @@ PRESETS = {
 
 # The strategy "grounded": many short captions. BLIP learnt on captions of up to 40 tokens; what is longer, it invents.
 GROUNDED_PROMPTS = ("", "a photography of", "a detailed photography of")
-REGION_PROMPTS = ("", "a photography of")
+REGION_PROMPTS = ("",)
 # Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: below on the left and on the right, and the
 # middle above; about squares, for the tower squeezes what isn't. Nobody looks closer at the upper corners. On drawn scenes five smaller
 # parts told no more, two told less.
@@ -83,9 +83,9 @@ EITHER_WAY = "next to"  # says the same of both things
 MAX_SUPPOSED_THINGS = 4
 PRESETS |= {
     "beams": DecodingOptions(max_new_tokens=30, num_beams=4, num_return_sequences=4, no_repeat_ngram_size=3),
-    "samples": DecodingOptions(max_new_tokens=30, do_sample=True, top_p=0.9, num_return_sequences=6),
+    "samples": DecodingOptions(max_new_tokens=30, do_sample=True, top_k=50, top_p=0.9, num_return_sequences=6),
     "regions": DecodingOptions(max_new_tokens=24, num_beams=3, num_return_sequences=3, no_repeat_ngram_size=3),
-    "questions": DecodingOptions(max_new_tokens=12, num_beams=4, num_return_sequences=4),
+    "questions": DecodingOptions(max_new_tokens=12, num_beams=3, num_return_sequences=3),
 }
 
 

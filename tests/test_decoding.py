@@ -22,7 +22,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from caption.decoding import decode, generate
+from caption.decoding import Search, decode, decode_together, generate
 from caption.errors import Cancelled, OptionsError
 from caption.filters import adjusted, shortlist
 from caption.network import Cache
@@ -177,6 +177,45 @@ class TestFilters:
         assert early[:, 3].tolist() == [float("-inf")] * 2
         assert late[:, 3].tolist() == [0.0] * 2
         assert scores[:, 3].tolist() == [0.0] * 2, "the input is left alone"
+
+
+class TestTogether:
+    SEARCHES = (
+        (PROMPTS, DecodingOptions(max_new_tokens=6, num_beams=3), None),
+        ((), DecodingOptions(num_beams=2), None),
+        (PROMPTS[:2], DecodingOptions(max_new_tokens=11, do_sample=True, top_k=50, num_return_sequences=5), (1, 0)),
+        (PROMPTS[::-1], DecodingOptions(max_new_tokens=9, num_beams=2, num_return_sequences=2), None),
+        (PROMPTS[:1], DecodingOptions(max_new_tokens=2), (1,)),
+    )
+
+    def test_every_search_finds_what_it_finds_alone(self, tiny_model, features) -> None:
+        """Different widths, lengths and pictures in one batch, a search without prompts among them."""
+        searches = [
+            Search([tiny_model.prompt_ids(text) for text in texts], options, owners)
+            for texts, options, owners in self.SEARCHES
+        ]
+        steps = decode_together(tiny_model, features, searches)
+        seen = []
+        while True:
+            try:
+                seen.append(next(steps))
+            except StopIteration as finished:
+                together = finished.value
+                break
+        assert {step.at_most for step in seen} == {11}
+        assert len(together) == len(searches)
+        for one, found in zip(searches, together, strict=True):
+            alone = generate(tiny_model, features, one.prompt_ids, one.options, image_index=one.image_index)
+            assert [[s.token_ids for s in row] for row in found] == [[s.token_ids for s in row] for row in alone]
+            for row, other in zip(found, alone, strict=True):
+                assert [s.score for s in row] == pytest.approx([s.score for s in other], abs=1e-4)
+
+    def test_one_bad_search_stops_all_before_anything_is_computed(self, tiny_model, features) -> None:
+        good = Search([tiny_model.prompt_ids("a")], DecodingOptions())
+        bad = Search([tiny_model.prompt_ids("a photo of")], DecodingOptions(max_length=4))
+        with pytest.raises(OptionsError) as caught:
+            decode_together(tiny_model, features, [good, bad])
+        assert caught.value.code == "prompt_too_long"
 
 
 def test_logprobs_are_those_of_the_unfiltered_model(reference, tiny_model, features) -> None:
