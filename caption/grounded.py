@@ -429,15 +429,13 @@ def _ask(inquiry: _Inquiry, whole: Sight, stages: tuple[Stage, Stage]) -> Genera
         proposals = []
         for (_, start), prompt, sequences in zip(questions, asked, written, strict=True):
             proposals += inquiry.propose(proposing, _told([prompt], [0], [sequences]), whole, starting=start)
-    if not (inquiry.settings.check and (inquiry.settings.suppose or inquiry.judge.supposes)):
-        yield from _weigh(inquiry, checking, whole, proposals)
-        return
-    checking, supposing = checking.part(0, 2), checking.part(1, 2)
-    yield from _weigh(inquiry, checking, whole, proposals)
-    with timed(draft, "checking"):
-        inquiry.suppose(whole, dataclasses.replace(proposing, name=SUPPOSITIONS))
-        inquiry.compose()
-    yield supposing.at(1, 1, draft.text)
+    supposing = inquiry.settings.check and (inquiry.settings.suppose or inquiry.judge.supposes)
+    yield from _weigh(inquiry, checking.part(0, 2) if supposing else checking, whole, proposals)
+    if supposing:
+        with timed(draft, "checking"):
+            inquiry.suppose(whole, dataclasses.replace(proposing, name=SUPPOSITIONS))
+            inquiry.compose()
+        yield checking.at(1, 1, draft.text)
 
 
 def _weigh(
