@@ -160,7 +160,7 @@ def int8_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def largest_in_row(x: Tensor) -> Tensor:
     """(…, in) → (…, 1), never 0."""
-    return x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)
+    return torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True)).clamp_min_(1e-12)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,8 @@ class ManyRowsInt8Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         largest, middle = largest_in_row(x), self.levels + 1
-        rounded = (x * (self.levels / largest)).add_(middle + 0.5).to(torch.uint8)  # drops what follows the point
+        whole = (x * (self.levels / largest)).round_().to(torch.int8)
+        rounded = whole.view(torch.uint8).add_(middle)  # what lay below 0 comes round to below `middle`
         product = torch.ops.onednn.qlinear_pointwise(
             rounded.flatten(0, -2),
             1 / self.levels,
@@ -303,8 +304,8 @@ class VisionTower:
         x = torch.cat([self.class_embedding.expand(len(x), -1, -1), x], 1) + self.position_embedding  # (B, N, D)
         for layer in self.layers:
             q, k, v = (
-                layer.qkv(layer.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-            )  # each (B, H, N, d)
+                layer.qkv(layer.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).contiguous()
+            )  # each (B, H, N, d); a head's rows side by side are read faster
             seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, N, D)
             x = x + layer.projection(seen)
             x = x + layer.fc2(F.gelu(layer.fc1(layer.norm2(x))))
