@@ -86,7 +86,7 @@ def largest_batch_difference(model: BlipModel, embeds: torch.Tensor, beginnings:
 def prefilled(model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], owners: list[int]) -> torch.Tensor:
     longest = max(map(len, beginnings))
     ids = torch.tensor([b + [0] * (longest - len(b)) for b in beginnings])
-    (logits,) = model.decoder.prefill(ids, [Cache([len(b) for b in beginnings], 1, keys, owners)])
+    (logits,) = model.decoder.prefill(ids, [Cache([len(b) for b in beginnings], 1, owners, model.device)], keys)
     return logits.float().log_softmax(-1)
 
 

@@ -22,7 +22,6 @@ WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 BANDWIDTH_BYTES = 2**30
 SAMPLES = 7  # how often the machine's best is looked for
 SAMPLE_S = 0.03  # a sample of matrix products takes at least this long
-MANY_ROWS = 256  # what the vision tower multiplies at a time is more, what the text decoder does is less
 
 # ------------------------------------------------------------------------------------------------------- time
 
@@ -82,11 +81,12 @@ def seconds(run: Callable[[], object], device: str) -> float:
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix product: `rows` vectors of `into` numbers times a weight (`out`, `into`)."""
+    """A matrix product: `rows` vectors of `into` numbers times a weight (`out`, `into`). `few_rows`: the text decoder's, not the tower's."""
 
     rows: int
     into: int
     out: int
+    few_rows: bool = True
 
     @property
     def operations(self) -> int:
@@ -178,8 +178,7 @@ def _product(precision: str, product: Product, device: str) -> Callable[[], torc
     if precision == "int8":
         from caption.network import Int8Linear, ManyRowsInt8Linear
 
-        # as the towers have it: the picture's by the one, the decoder's by the other
-        kind = ManyRowsInt8Linear if product.rows >= MANY_ROWS else Int8Linear
+        kind = Int8Linear if product.few_rows else ManyRowsInt8Linear
         linear = kind.from_float(weight, bias)
         return lambda: linear(x)
     dtype = getattr(torch, precision)
@@ -283,7 +282,7 @@ class Counter:
         return Product(rows, self.shape.width, self.shape.inner)
 
     def _image_product(self) -> Product:
-        return Product(self.shape.image_tokens, self.shape.image_width, self.shape.image_inner)
+        return Product(self.shape.image_tokens, self.shape.image_width, self.shape.image_inner, few_rows=False)
 
     def _image_cache(self, pictures: int) -> int:
         """Bytes of the keys and values of pictures."""

@@ -44,7 +44,7 @@ def prompt_words() -> list[str]:
         *prompts.OPEN_QUESTIONS,
         *prompts.LEADING_QUESTIONS,
         prompts.MORE_THINGS,
-        "the are",
+        "the are",  # what `caption.grounded.questions_about` adds
     ]
     return sorted({word.strip(",:").lower() for text in texts for word in text.split()} - {"a"})
 

@@ -95,7 +95,7 @@ def decode_together(
     `stop` is asked at every step: true raises `Cancelled`. Raises `OptionsError` (`bad_param`, `prompt_too_long`) before anything is computed,
     `ModelError` (`out_of_memory`).
     """
-    return _run(model, features, [_begin(model, features, one) if one.prompt_ids else None for one in searches], stop)
+    return _run(model, features, [_begin(model, features, one) for one in searches], stop)
 
 
 def generate(
@@ -132,66 +132,44 @@ def _room(prompt_length: int, options: DecodingOptions, max_positions: int) -> i
     return room
 
 
-def _begin(model: BlipModel, features: ImageFeatures, search: Search) -> _Progress:
-    """A search before its first step; what it can't be is told here."""
-    prompt_ids, options = [list(ids) for ids in search.prompt_ids], search.options
-    owners = list(search.image_index) if search.image_index is not None else [0] * len(prompt_ids)
-    if len(owners) != len(prompt_ids) or any(not 0 <= owner < len(features) for owner in owners):
-        raise OptionsError("image_index must name one of the pictures for every prompt", name="image_index")
-    keys = (
-        list(search.sample_keys)
-        if search.sample_keys is not None
-        else [owners[:i].count(owner) for i, owner in enumerate(owners)]
-    )
-    if len(keys) != len(prompt_ids):
-        raise OptionsError("sample_keys must have one key for every prompt", name="sample_keys")
-    rooms = [_room(len(ids), options, model.max_positions) for ids in prompt_ids]
-    kind = _BeamSearch if options.num_beams > 1 else _Chains
-    return kind(model, prompt_ids, options, owners, keys, rooms)
-
-
 def _run(
     model: BlipModel,
     features: ImageFeatures,
-    searches: Sequence[_Progress | None],
+    searches: Sequence[_Progress],
     stop: Callable[[], bool] | None,
 ) -> Generator[Step, None, list[list[list[DecodedSequence]]]]:
     """Step by step until every search has what it looks for."""
-    running = [one for one in searches if one]
-    if not running:
-        return [[] for _ in searches]
-    at_most = max(one.at_most for one in running)
-    with torch.inference_mode(), memory_errors():
-        image_keys = features.keys_for(model.decoder)
-        caches = [Cache([len(ids) for ids in one.prompt_ids], one.rows, image_keys, one.owners) for one in running]
-        prompt_ids = _padded([ids for one in running for ids in one.prompt_ids], model.device)
-        first = model.decoder.prefill(prompt_ids, caches)  # (P, V) each
-        # every row of a prompt starts alike
-        logits = [one[:, None].expand(-1, cache.rows, -1) for one, cache in zip(first, caches, strict=True)]
+    running = [one for one in searches if one.prompts]
+    at_most = max((one.at_most for one in running), default=0)
+    if running:
+        with torch.inference_mode(), memory_errors():
+            image_keys = features.keys_for(model.decoder)
+            prompt_ids = _padded([ids for one in running for ids in one.prompt_ids], model.device)
+            first = model.decoder.prefill(prompt_ids, [one.cache for one in running], image_keys)  # (P, V) each
+            # every row of a prompt starts alike
+            logits = [one[:, None].expand(-1, search.rows, -1) for one, search in zip(first, running, strict=True)]
     for step in range(at_most):
         if stop is not None and stop():
             raise Cancelled("stopped while decoding")
         # inference mode belongs to the thread: it must not stay on while the caller has the floor
         with torch.inference_mode(), memory_errors():
             following = []
-            for one, cache, scores in zip(running, caches, logits, strict=True):
+            for one, scores in zip(running, logits, strict=True):
                 parents, ids = one.choose(scores.float())
                 going_on = one.unfinished()
                 if len(going_on) < len(one.prompts):
                     one.keep(going_on)
                     parents, ids = parents[going_on], ids[going_on]
-                    cache.keep(going_on, one.owners)
                 if one.prompts:
-                    cache.choose(parents)
+                    one.cache.choose(parents)
                     following.append(ids)
-            caches = [cache for one, cache in zip(running, caches, strict=True) if one.prompts]
             running = [one for one in running if one.prompts]
-            if running and step + 1 < at_most:
-                logits = model.decoder.advance(following, caches)
+            if running:
+                logits = model.decoder.advance(following, [one.cache for one in running], image_keys)
         yield Step(step + 1, at_most)
         if not running:
             break
-    return [one.results() if one else [] for one in searches]
+    return [one.found for one in searches]
 
 
 def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
@@ -199,38 +177,41 @@ def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
+def _begin(model: BlipModel, features: ImageFeatures, search: Search) -> _Progress:
+    return (_BeamSearch if search.options.num_beams > 1 else _Chains)(model, features, search)
+
+
 class _Progress(ABC):
     """A search under way, what all ways of choosing share: P prompts with n rows each, their tokens so far, and what is finished.
 
-    `tokens` (P, n, L + t) is filled with -1 on the left; `logprobs` (P, n) sums the unfiltered log-probabilities.
+    `tokens` (P, n, L + t) is filled with -1 on the left; `logprobs` (P, n) sums the unfiltered log-probabilities. What can't be is told before
+    anything is computed: `OptionsError`.
     """
 
-    rows: int
-
-    def __init__(
-        self,
-        model: BlipModel,
-        prompt_ids: list[list[int]],
-        options: DecodingOptions,
-        owners: list[int],
-        keys: list[int],
-        rooms: list[int],
-    ) -> None:
-        self.options, self.end_id, self.device = options, model.end_id, model.device
-        self.prompt_ids, self.owners, self.at_most = prompt_ids, owners, max(rooms)
-        count, longest = len(prompt_ids), max(map(len, prompt_ids))
+    def __init__(self, model: BlipModel, features: ImageFeatures, search: Search) -> None:
+        self.prompt_ids, self.options = [list(ids) for ids in search.prompt_ids], search.options
+        self.end_id, self.device = model.end_id, model.device
+        self.rows = self.options.num_beams if self.options.num_beams > 1 else self.options.num_return_sequences
+        count = len(self.prompt_ids)
+        owners = [0] * count if search.image_index is None else list(search.image_index)
+        if len(owners) != count or any(not 0 <= owner < len(features) for owner in owners):
+            raise OptionsError("image_index must name one of the pictures for every prompt", name="image_index")
+        places = [owners[:i].count(owner) for i, owner in enumerate(owners)]
+        keys = places if search.sample_keys is None else list(search.sample_keys)
+        if len(keys) != count:
+            raise OptionsError("sample_keys must have one key for every prompt", name="sample_keys")
+        rooms = [_room(len(ids), self.options, model.max_positions) for ids in self.prompt_ids]
+        lengths = [len(ids) for ids in self.prompt_ids]
+        self.at_most, self.width = max(rooms, default=0), max(lengths, default=0)
+        self.cache = Cache(lengths, self.rows, owners, self.device)
         self.prompts = list(range(count))
-        self.width = longest
         self.room = torch.tensor(rooms, device=self.device)  # (P,)
-        filled = [[-1] * (longest - len(ids)) + ids for ids in prompt_ids]
+        filled = [[-1] * (self.width - len(ids)) + ids for ids in self.prompt_ids]
         self.tokens = torch.tensor(filled, device=self.device)[:, None].repeat(1, self.rows, 1)
         self.logprobs = torch.zeros(count, self.rows, device=self.device)
-        self.random = [_generator(options.seed, key) for key in keys] if options.do_sample else []
+        self.random = [_generator(self.options.seed, key) for key in keys] if self.options.do_sample else []
         self.new_tokens = 0
-        self.found: list[list[DecodedSequence]] = [[] for _ in prompt_ids]
-
-    def results(self) -> list[list[DecodedSequence]]:
-        return self.found
+        self.found: list[list[DecodedSequence]] = [[] for _ in self.prompt_ids]
 
     def _adjusted(self, scores: Tensor) -> Tensor:
         """(P, n, V) after the filters that look at the rows' past."""
@@ -256,7 +237,8 @@ class _Progress(ABC):
 
     def keep(self, prompts: Tensor) -> None:
         chosen = prompts.tolist()
-        self.prompts, self.owners = [self.prompts[p] for p in chosen], [self.owners[p] for p in chosen]
+        self.cache.keep(prompts)
+        self.prompts = [self.prompts[p] for p in chosen]
         self.random = [self.random[p] for p in chosen] if self.random else []
         self.room, self.tokens, self.logprobs = self.room[prompts], self.tokens[prompts], self.logprobs[prompts]
 
@@ -281,18 +263,9 @@ def _generator(seed: int, key: int) -> torch.Generator:
 class _Chains(_Progress):
     """Greedy and plain sampling: every row goes its own way."""
 
-    def __init__(
-        self,
-        model: BlipModel,
-        prompt_ids: list[list[int]],
-        options: DecodingOptions,
-        owners: list[int],
-        keys: list[int],
-        rooms: list[int],
-    ) -> None:
-        self.rows = options.num_return_sequences
-        super().__init__(model, prompt_ids, options, owners, keys, rooms)
-        self.ended = torch.zeros(len(prompt_ids), self.rows, dtype=torch.bool, device=self.device)
+    def __init__(self, model: BlipModel, features: ImageFeatures, search: Search) -> None:
+        super().__init__(model, features, search)
+        self.ended = torch.zeros(len(self.prompts), self.rows, dtype=torch.bool, device=self.device)
 
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         count, rows, _ = logits.shape
@@ -328,23 +301,14 @@ class _Chains(_Progress):
 class _BeamSearch(_Progress):
     """Beam search and beam sampling, as transformers' `_beam_search` does them for each prompt alone."""
 
-    def __init__(
-        self,
-        model: BlipModel,
-        prompt_ids: list[list[int]],
-        options: DecodingOptions,
-        owners: list[int],
-        keys: list[int],
-        rooms: list[int],
-    ) -> None:
-        self.rows = options.num_beams
-        super().__init__(model, prompt_ids, options, owners, keys, rooms)
-        count = len(prompt_ids)
+    def __init__(self, model: BlipModel, features: ImageFeatures, search: Search) -> None:
+        super().__init__(model, features, search)
+        count = len(self.prompts)
         self.scores = torch.zeros(count, self.rows, device=self.device)
         self.scores[:, 1:] = IMPOSSIBLE  # all rows are alike at first: only one of them may choose
         # the best finished captions, with how many new tokens they have
         self.best_scores = torch.full((count, self.rows), IMPOSSIBLE, device=self.device)
-        self.best_tokens = torch.full((count, self.rows, int(self.room.max())), -1, device=self.device)
+        self.best_tokens = torch.full((count, self.rows, self.at_most), -1, device=self.device)
         self.best_logprobs = torch.zeros(count, self.rows, device=self.device)
         self.best_is_real = torch.zeros(count, self.rows, dtype=torch.bool, device=self.device)
         self.may_improve = torch.ones(count, dtype=torch.bool, device=self.device)

@@ -114,7 +114,7 @@ def write_together(
     *,
     looks: Sequence[int] | None = None,
 ) -> Generator[Progress, None, list[list[list[DecodedSequence]]]]:
-    """`write` for several presets with their prompts, all in one batch; `looks` are of the prompts of each."""
+    """`write` for several presets with their prompts, all in one batch; `looks` as there, for every preset's prompts."""
     from caption.decoding import Search, decode_together
 
     suppress = model.beginnings(prompts.NONWORDS) if options.suppress_nonwords else ()

@@ -12,7 +12,6 @@ import platform
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -141,16 +140,15 @@ def int8_available() -> bool:
 def int8_levels() -> int:
     """The whole number that a row's largest input becomes.
 
-    Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs keep 7 bits there.
+    Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs keep 7 bits there. FBGEMM knows these
+    instructions by AVX-512 only, not by AVX alone.
     """
-    able = torch.cpu.get_capabilities()
-    return 127 if any(able.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8")) else 63
+    return 127 if torch.cpu.get_capabilities().get("avx512_vnni") else 63
 
 
 def int8_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     """`weight` (out, in) in float32 → whole numbers (out, in), and what 1 of them is worth for every output (out,)."""
-    low, high = weight.aminmax(dim=1)
-    scale = torch.maximum(high, -low).clamp_min(1e-12) / 127  # (out,)
+    scale = largest_in_row(weight)[:, 0] / 127
     whole = torch.empty(weight.shape, dtype=torch.int8)
     for first in range(0, len(weight), 1024):  # a part at a time: no second copy in float32
         part = slice(first, first + 1024)
@@ -197,7 +195,7 @@ class Int8Linear:
 
 @dataclass(frozen=True)
 class ManyRowsInt8Linear:
-    """As `Int8Linear`, by oneDNN: for hundreds of rows a fifth to a third faster, for a few slower."""
+    """As `Int8Linear`, by oneDNN: the faster one for the vision tower's many rows."""
 
     packed: Tensor
     scale: Tensor  # (out,)
@@ -330,6 +328,9 @@ class _TextLayer:
 
 
 ImageKeys = list[tuple[Tensor, Tensor]]  # per layer the pictures' keys and values, (I, H, N, d) each
+Look = Callable[
+    [Tensor, Tensor, Tensor], Tensor
+]  # queries (P, H, R, d) and a layer's image keys → what is seen (P, H, R, d)
 
 
 class Cache:
@@ -342,16 +343,15 @@ class Cache:
 
     STEPS_AHEAD = 16
 
-    def __init__(self, lengths: list[int], rows: int, image_keys: ImageKeys, image_of: list[int]) -> None:
-        self.device = image_keys[0][0].device
+    def __init__(self, lengths: list[int], rows: int, image_of: list[int], device: torch.device) -> None:
+        self.device = device
         self.lengths = torch.tensor(lengths, device=self.device)  # (P,) tokens of each prompt
         self.rows, self.step = rows, 0
-        self.used = max(lengths)  # columns written so far
+        self.used = max(lengths, default=0)  # columns written so far
         columns = torch.arange(self.used + rows * self.STEPS_AHEAD, device=self.device)
         self.visible = (columns < self.lengths[:, None])[:, None].repeat(1, rows, 1)
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
-        self.image_keys = image_keys  # per layer (I, H, N, d), keys and values
         self.image_of = image_of  # which picture each prompt looks at
 
     @property
@@ -396,27 +396,27 @@ class Cache:
                 chosen = order[:, None, :, None].expand(-1, buffer.shape[1], -1, buffer.shape[3])
                 store[layer] = F.pad(buffer.gather(2, chosen), (0, 0, 0, more))
 
-    def keep(self, prompts: Tensor, image_of: list[int]) -> None:
+    def keep(self, prompts: Tensor) -> None:
         """Only these prompts go on: `prompts` (P',) indices."""
+        self.image_of = [self.image_of[p] for p in prompts.tolist()]
         self.lengths, self.visible = self.lengths[prompts], self.visible[prompts]
         for layer in range(len(self.keys)):
             self.keys[layer] = self.keys[layer][prompts]
             self.values[layer] = self.values[layer][prompts]
-        self.image_of = image_of
 
 
 class Looking:
     """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures have fewer prompts."""
 
     def __init__(self, image_of: list[int], device: torch.device) -> None:
-        self.image_of = image_of
-        self.images = sorted(set(image_of))
-        self.members = members = [[p for p, image in enumerate(image_of) if image == one] for one in self.images]
+        found: dict[int, list[int]] = {}
+        for p, image in enumerate(image_of):
+            found.setdefault(image, []).append(p)
+        self.images = sorted(found)
+        self.members = members = [found[image] for image in self.images]
         most = max(map(len, members))
         self.shape = (len(members), most)
-        self.straight = all(len(m) == most for m in members) and [p for m in members for p in m] == list(
-            range(len(image_of))
-        )
+        self.straight = image_of == sorted(image_of) and all(len(m) == most for m in members)
         if self.straight:
             return
         self.table = torch.tensor([p for m in members for p in m + [m[0]] * (most - len(m))], device=device)  # (I'·M,)
@@ -506,12 +506,12 @@ class TextTower:
         q, k, v = self.layers[index].qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def _finish(self, index: int, x: Tensor, seen: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
-        """The rest of a layer after self-attention: `x` and `seen` (P, R, D); `look` is cross-attention, (P, H, R, d) → (P, H, R, d)."""
+    def _finish(self, index: int, x: Tensor, seen: Tensor, look: Look, image_keys: ImageKeys) -> Tensor:
+        """The rest of a layer after self-attention: `x` and `seen` (P, R, D); `look` is cross-attention."""
         layer = self.layers[index]
         x = layer.attention_norm(layer.attention_out(seen) + x)
         q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
-        x = layer.cross_norm(layer.cross_out(_side_by_side(look(q))) + x)
+        x = layer.cross_norm(layer.cross_out(_side_by_side(look(q, *image_keys[index]))) + x)
         return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
 
 
@@ -539,7 +539,7 @@ class TextDecoder(TextTower):
             weights.take(output, vocabulary, width, as_view=True), weights.take(bias, vocabulary), few_rows=True
         )
 
-    def prefill(self, ids: Tensor, caches: Sequence[Cache]) -> list[Tensor]:
+    def prefill(self, ids: Tensor, caches: Sequence[Cache], image_keys: ImageKeys) -> list[Tensor]:
         """Read the prompts of all caches, `ids` (P, L) padded at the end; return the last tokens' logits, (P, V) for each cache."""
         count, length = ids.shape
         parts = [len(cache.lengths) for cache in caches]
@@ -549,34 +549,29 @@ class TextDecoder(TextTower):
         columns = torch.arange(length, device=ids.device)
         # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
         mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < lengths[:, None])[:, None, None]
-        for index, (image_keys, image_values) in enumerate(caches[0].image_keys):
+        for index in range(len(self.layers)):
             q, k, v = self._qkv(index, x)  # each (P, H, L, d)
             for cache, keys, values in zip(caches, k.split(parts), v.split(parts), strict=True):
                 cache.start(keys, values)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(
-                index, x, _side_by_side(seen), partial(looking.attend, keys=image_keys, values=image_values)
-            )
+            x = self._finish(index, x, _side_by_side(seen), looking.attend, image_keys)
         return list(self._logits(x[torch.arange(count, device=ids.device), lengths - 1]).split(parts))
 
-    def advance(self, ids: Sequence[Tensor], caches: Sequence[Cache]) -> list[Tensor]:
-        """One more token for every row of every cache, `ids` (P, n) each, after `Cache.choose`; return logits (P, n, V) each.
-
-        All caches look at the same pictures; the products are of all rows at once.
-        """
+    def advance(self, ids: Sequence[Tensor], caches: Sequence[Cache], image_keys: ImageKeys) -> list[Tensor]:
+        """One more token for every row of every cache, `ids` (P, n) each, after `Cache.choose`; return logits (P, n, V) each. The products
+        are of all rows at once."""
         parts = [one.numel() for one in ids]
         position = [cache.lengths + cache.step for cache in caches]  # (P,) each
         positions = torch.cat([p.repeat_interleave(cache.rows) for p, cache in zip(position, caches, strict=True)])
         looking = Looking([i for cache in caches for i in cache.image_of for _ in range(cache.rows)], positions.device)
         x = self.embedded(torch.cat([one.flatten() for one in ids]), self.positions[positions])[None]  # (1, R, D)
-        for index, (image_keys, image_values) in enumerate(caches[0].image_keys):
+        for index in range(len(self.layers)):
             qkv = [part.split(parts, 2) for part in self._qkv(index, x)]  # each (1, H, P·n, d)
             seen = []
             for cache, *mine in zip(caches, *qkv, strict=True):
                 q, k, v = (one[0].unflatten(1, (-1, cache.rows)).transpose(0, 1) for one in mine)  # each (P, H, n, d)
                 seen.append(_side_by_side(cache.attend(index, q, k, v)).flatten(0, 1))  # (P·n, D)
-            look = partial(looking.attend_rows, keys=image_keys, values=image_values)
-            x = self._finish(index, x, torch.cat(seen)[None], look)
+            x = self._finish(index, x, torch.cat(seen)[None], looking.attend_rows, image_keys)
         for cache in caches:
             cache.advanced()
         logits = self._logits(x[0]).split(parts)
@@ -601,16 +596,16 @@ class TextDecoder(TextTower):
         looking = Looking(image_of, ids.device)
         shares = torch.zeros(len(ids), image_keys[0][0].shape[2] if looks else 1, device=ids.device)
         x = self.embedded(ids[None], positions)  # (1, N, D)
-        for index, (keys, values) in enumerate(image_keys):
+
+        def look(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            if looks:
+                shares.add_(looking.shares_of_rows(q, keys))
+            return looking.attend_rows(q, keys, values)
+
+        for index in range(len(self.layers)):
             q, k, v = self._qkv(index, x)  # each (1, H, N, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-
-            def look(q: Tensor, keys: Tensor = keys, values: Tensor = values) -> Tensor:
-                if looks:
-                    shares.add_(looking.shares_of_rows(q, keys))
-                return looking.attend_rows(q, keys, values)
-
-            x = self._finish(index, x, _side_by_side(seen), look)
+            x = self._finish(index, x, _side_by_side(seen), look, image_keys)
         return self._logits(x[0]).float().log_softmax(-1), shares / len(self.layers)
 
     def _logits(self, x: Tensor) -> Tensor:
@@ -635,7 +630,6 @@ class TextMatcher(TextTower):
         for index in range(len(self.layers)):
             q, k, v = self._qkv(index, x)  # each (P, H, L, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            look = partial(looking.attend, keys=image_keys[index][0], values=image_keys[index][1])
-            x = self._finish(index, x, _side_by_side(seen), look)
+            x = self._finish(index, x, _side_by_side(seen), looking.attend, image_keys)
         false, true = self.itm_head(x[:, 0]).float().unbind(1)
         return true - false

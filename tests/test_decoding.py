@@ -217,6 +217,11 @@ class TestTogether:
             decode_together(tiny_model, features, [good, bad])
         assert caught.value.code == "prompt_too_long"
 
+    def test_without_prompts_nothing_is_found_and_bad_arguments_are_told(self, tiny_model, features) -> None:
+        assert generate(tiny_model, features, [], DecodingOptions(num_beams=3)) == []
+        with pytest.raises(OptionsError):
+            generate(tiny_model, features, [], DecodingOptions(), image_index=[5])
+
 
 def test_logprobs_are_those_of_the_unfiltered_model(reference, tiny_model, features) -> None:
     options = DecodingOptions(max_new_tokens=6, repetition_penalty=1.5)

@@ -16,7 +16,7 @@ from caption.decoding import generate
 from caption.errors import Cancelled, ModelError, OptionsError
 from caption.image import load_image
 from caption.model import PATCHES_PER_PASS, load_matcher, load_model, pick_device, pick_precision
-from caption.network import Int8Linear, ManyRowsInt8Linear, Weights, int8_available
+from caption.network import Int8Linear, ManyRowsInt8Linear, Weights, int8_available, int8_levels
 from caption.options import DecodingOptions
 from caption.prompts import NONWORDS
 
@@ -181,6 +181,11 @@ class TestInt8:
         found = kind.from_float(torch.ones(8, 768), torch.zeros(8))(torch.ones(3, 768))
         torch.testing.assert_close(found, torch.full((3, 8), 768.0))
 
+    @pytest.mark.parametrize(("able", "levels"), [({}, 63), ({"avx_vnni": True}, 63), ({"avx512_vnni": True}, 127)])
+    def test_levels_are_what_the_slower_library_can_add(self, monkeypatch, able: dict[str, bool], levels: int) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+        assert int8_levels() == levels
+
     def test_model_says_much_the_same(self, demo_describer) -> None:
         """Embeddings and the log-probabilities of the float caption hardly change."""
         model = load_model(demo_describer.model.folder, "cpu", "int8")
@@ -269,6 +274,20 @@ class TestFollow:
             for word, known in zip(words, expected, strict=True):
                 assert word.seen == pytest.approx(known.seen, abs=1e-5)
         assert read == [6]  # twice start, "a", "red": nothing follows the last word
+
+    @pytest.mark.parametrize("most", [4, 7, 384])
+    def test_pictures_with_more_and_fewer_texts(self, tiny_model, monkeypatch, most: int) -> None:
+        """Trees of unequal size, cut between pictures and inside one."""
+        features = tiny_model.encode([Image.new("RGB", (30, 30), colour) for colour in ("red", "green", "blue")])
+        texts = ["a red ball", "a blue dog on a box", "a red box", "the cat", "a blue dog", "", "the cat and a ball"]
+        owners = [2, 0, 2, 2, 2, 1, 0]
+        alone = [tiny_model.follow(features, [text], [owner])[0] for text, owner in zip(texts, owners, strict=True)]
+        monkeypatch.setattr("caption.model.TOKENS_PER_PASS", most)
+        for words, expected in zip(tiny_model.follow(features, texts, owners), alone, strict=True):
+            assert [word.word for word in words] == [word.word for word in expected]
+            assert [word.logprob for word in words] == pytest.approx([word.logprob for word in expected], abs=1e-4)
+            for word, known in zip(words, expected, strict=True):
+                assert word.seen == pytest.approx(known.seen, abs=1e-5)
 
     def test_beyond_the_position_table_it_is_cut(self, tiny_model) -> None:
         (words,) = tiny_model.follow(tiny_model.encode([Image.new("RGB", (30, 30))]), ["red " * 2000])
