@@ -59,20 +59,22 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
     keys: list[list[int]] = []
 
     def run(options: DescribeOptions, answers: dict[str, str | Exception]) -> tuple[Description, list]:
-        def fake_decode(model_, features, prompt_ids, settings, *, image_index, sample_keys, stop=None):
-            results: list[list[DecodedSequence]] = []
-            for ids in prompt_ids:
-                prompt = model.text(ids[1:])
-                asked.append((prompt, settings))
-                keys.append(sample_keys)
-                (answer,) = [value for start, value in answers.items() if prompt.startswith(start)][:1] or [""]
-                if isinstance(answer, Exception):
-                    raise answer
-                yield Step(len(results) + 1, len(prompt_ids))
-                results.append([DecodedSequence(tuple(model.ids(answer)), -1.0, -0.5, -0.5)])
+        def fake_decode(model_, features, searches, *, stop=None):
+            results: list[list[list[DecodedSequence]]] = []
+            for search in searches:
+                results.append([])
+                for ids in search.prompt_ids:
+                    prompt = model.text(ids[1:])
+                    asked.append((prompt, search.options))
+                    keys.append(search.sample_keys)
+                    (answer,) = [value for start, value in answers.items() if prompt.startswith(start)][:1] or [""]
+                    if isinstance(answer, Exception):
+                        raise answer
+                    yield Step(len(results[-1]) + 1, len(search.prompt_ids))
+                    results[-1].append([DecodedSequence(tuple(model.ids(answer)), -1.0, -0.5, -0.5)])
             return results
 
-        monkeypatch.setattr("caption.decoding.decode", fake_decode)
+        monkeypatch.setattr("caption.decoding.decode_together", fake_decode)
         return Describer(model, "scripted").describe(PICTURE, options), asked  # type: ignore[arg-type]
 
     run.model = model  # type: ignore[attr-defined]
