@@ -22,7 +22,7 @@ from caption.cleanup import clean_caption
 from caption.decoding import generate
 from caption.image import load_image
 from caption.model import BlipModel, load_model
-from caption.network import Cache, ImageKeys
+from caption.network import Cache, ImageKeys, trees_of
 from caption.prompts import PRESETS
 from caption.registry import find_model
 from scripts.demo_model.drawing import draw
@@ -84,9 +84,9 @@ def largest_batch_difference(model: BlipModel, embeds: torch.Tensor, beginnings:
 
 
 def prefilled(model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], owners: list[int]) -> torch.Tensor:
-    longest = max(map(len, beginnings))
-    ids = torch.tensor([b + [0] * (longest - len(b)) for b in beginnings])
-    (logits,) = model.decoder.prefill(ids, [Cache([len(b) for b in beginnings], 1, owners, model.device)], keys)
+    cache = Cache([len(b) for b in beginnings], 1, owners, model.device)
+    (trees,) = trees_of(beginnings, owners)
+    (logits,) = model.decoder.prefill(trees, [cache], keys)
     return logits.float().log_softmax(-1)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from caption.errors import Cancelled, OptionsError
 from caption.filters import adjusted, shortlist
 from caption.model import BlipModel, ImageFeatures, memory_errors
-from caption.network import Cache
+from caption.network import Cache, trees_of
 from caption.options import DecodingOptions
 
 IMPOSSIBLE = -1e9  # the score of what hasn't been found; transformers' value, part of its arithmetic
@@ -144,8 +144,10 @@ def _run(
     if running:
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(model.decoder)
-            prompt_ids = _padded([ids for one in running for ids in one.prompt_ids], model.device)
-            first = model.decoder.prefill(prompt_ids, [one.cache for one in running], image_keys)  # (P, V) each
+            prompt_ids = [ids for one in running for ids in one.prompt_ids]
+            owners = [image for one in running for image in one.cache.image_of]
+            (trees,) = trees_of(prompt_ids, owners)
+            first = model.decoder.prefill(trees, [one.cache for one in running], image_keys)  # (P, V) each
             # every row of a prompt starts alike
             logits = [one[:, None].expand(-1, search.rows, -1) for one, search in zip(first, running, strict=True)]
     for step in range(at_most):
@@ -170,11 +172,6 @@ def _run(
         if not running:
             break
     return [one.found for one in searches]
-
-
-def _padded(rows: list[list[int]], device: torch.device) -> Tensor:
-    longest = max(map(len, rows))
-    return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
 
 
 def _begin(model: BlipModel, features: ImageFeatures, search: Search) -> _Progress:

@@ -19,7 +19,16 @@ from PIL import Image
 from transformers import BertTokenizer, BlipConfig, BlipImageProcessorPil, BlipTextConfig, BlipVisionConfig
 
 from caption.errors import Cancelled, ModelError, OptionsError
-from caption.network import ImageKeys, TextDecoder, TextMatcher, TextTower, VisionTower, Weights, int8_available
+from caption.network import (
+    ImageKeys,
+    TextDecoder,
+    TextMatcher,
+    TextTower,
+    VisionTower,
+    Weights,
+    int8_available,
+    trees_of,
+)
 from caption.registry import CAPTIONER, MATCHER, check_folder
 
 # What a precision computes in; in int8 the products are of whole numbers and the rest is float32.
@@ -148,14 +157,16 @@ class BlipModel(_Seeing):
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.decoder)
         found: list[tuple[WordScore, ...]] = [()] * len(rows)
-        for trees in _trees(rows, _owners(image_index, len(rows), len(features))):
+        # nothing follows a text's last token
+        read = [row[:-1] for row in rows]
+        for trees in trees_of(read, _owners(image_index, len(rows), len(features)), TOKENS_PER_PASS):
             _ask(stop)
-            ids = torch.tensor(trees.ids, device=self.device)
             nodes = [node for path in trees.paths.values() for node in path]
             following = [token for row in trees.paths for token in rows[row][1:]]
+            pairs = torch.tensor([nodes, following], dtype=torch.long, device=self.device)
             with torch.inference_mode(), memory_errors():
-                logprobs, shares = self.decoder.follow(ids, trees.parents, image_keys, trees.owners, looks=looks)
-                likely = iter(logprobs[nodes, following].tolist())
+                logprobs, shares = self.decoder.follow(trees, image_keys, pairs, looks=looks)
+                likely = iter(logprobs.tolist())
             looked = shares[:, 1:].float().cpu().numpy()  # without the class token
             grid = int(looked.shape[1] ** 0.5)
             maps = looked.reshape(len(looked), grid, grid)
@@ -174,37 +185,6 @@ def _by_words(pieces: list[str], logprobs: list[float], looks: np.ndarray) -> tu
         else:
             words.append(WordScore(piece, logprob, seen))
     return tuple(words)
-
-
-class _Trees(NamedTuple):
-    """Texts, those about one picture as a tree: what they begin with alike is there once, and their last tokens, which nothing follows, aren't
-    there."""
-
-    ids: list[int]  # a node's token
-    parents: list[int]  # the node before it, -1 for none
-    owners: list[int]  # its picture
-    paths: dict[int, list[int]]  # a text's row → its nodes
-
-
-def _trees(rows: list[list[int]], owners: list[int]) -> Iterator[_Trees]:
-    """Token rows as trees of at most `TOKENS_PER_PASS` nodes together, unless a single row is longer."""
-    trees, before, path = _Trees([], [], [], {}), (-1, list[int]()), list[int]()
-    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], rows[row]))  # what begins alike
-    for row in side_by_side:
-        owner, tokens = owners[row], rows[row][:-1]
-        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before[1], tokens, strict=False))
-        path = path[: sum(1 for _ in alike)] if before[0] == owner else []
-        if trees.ids and len(trees.ids) + len(tokens) - len(path) > TOKENS_PER_PASS:
-            yield trees
-            trees, path = _Trees([], [], [], {}), []
-        for token in tokens[len(path) :]:
-            trees.parents.append(path[-1] if path else -1)
-            path.append(len(trees.ids))
-            trees.ids.append(token)
-            trees.owners.append(owner)
-        before, trees.paths[row] = (owner, tokens), list(path)
-    if trees.ids:
-        yield trees
 
 
 class _Batch(NamedTuple):

@@ -8,12 +8,13 @@ everything between them is float32.
 
 from __future__ import annotations
 
+import itertools
 import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -229,7 +230,8 @@ class ManyRowsInt8Linear:
             [],
             "",
         )
-        return product.view(*x.shape[:-1], -1).mul_(largest).add_(self.bias)
+        product = product.view(*x.shape[:-1], -1)
+        return torch.addcmul(self.bias, product, largest, out=product)
 
 
 @dataclass(frozen=True)
@@ -405,6 +407,36 @@ class Cache:
             self.values[layer] = self.values[layer][prompts]
 
 
+class Trees(NamedTuple):
+    """Texts, those about one picture as a tree: what they begin with alike is there once."""
+
+    ids: list[int]  # a node's token
+    parents: list[int]  # the node before it, -1 for none
+    owners: list[int]  # its picture
+    paths: dict[int, list[int]]  # a text's row → its nodes
+
+
+def trees_of(rows: Sequence[Sequence[int]], owners: Sequence[int], most: int | None = None) -> Iterator[Trees]:
+    """Token rows about pictures as trees; of at most `most` nodes together, unless a single row is longer."""
+    trees, before, path = Trees([], [], [], {}), (-1, list[int]()), list[int]()
+    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], list(rows[row])))  # what begins alike
+    for row in side_by_side:
+        owner, tokens = owners[row], list(rows[row])
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before[1], tokens, strict=False))
+        path = path[: sum(1 for _ in alike)] if before[0] == owner else []
+        if most and trees.ids and len(trees.ids) + len(tokens) - len(path) > most:
+            yield trees
+            trees, path = Trees([], [], [], {}), []
+        for token in tokens[len(path) :]:
+            trees.parents.append(path[-1] if path else -1)
+            path.append(len(trees.ids))
+            trees.ids.append(token)
+            trees.owners.append(owner)
+        before, trees.paths[row] = (owner, tokens), list(path)
+    if trees.ids:
+        yield trees
+
+
 class Looking:
     """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures have fewer prompts."""
 
@@ -523,6 +555,8 @@ def _side_by_side(heads: Tensor) -> Tensor:
 class TextDecoder(TextTower):
     """Writes on from a prompt: causal, with a language head."""
 
+    HEAD_ROWS: ClassVar[int] = 128  # at a time where many positions are read: more than the caches hold is slower
+
     def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
         super().__init__(weights, config, "text_decoder.bert")
         width, vocabulary, eps = config.hidden_size, config.vocab_size, config.layer_norm_eps
@@ -539,23 +573,34 @@ class TextDecoder(TextTower):
             weights.take(output, vocabulary, width, as_view=True), weights.take(bias, vocabulary), few_rows=True
         )
 
-    def prefill(self, ids: Tensor, caches: Sequence[Cache], image_keys: ImageKeys) -> list[Tensor]:
-        """Read the prompts of all caches, `ids` (P, L) padded at the end; return the last tokens' logits, (P, V) for each cache."""
-        count, length = ids.shape
+    def prefill(self, trees: Trees, caches: Sequence[Cache], image_keys: ImageKeys) -> list[Tensor]:
+        """Read the prompts of all caches, one cache's after the other's, a path of `trees` each; what they begin with alike is read once.
+        Return the last tokens' logits, (P, V) for each cache."""
+        x, mask = self._begin(trees)  # (1, N, D)
+        looking = Looking(trees.owners, x.device)
+        paths = [path for _, path in sorted(trees.paths.items())]
+        longest = max(map(len, paths))
+        # nobody looks at what is behind a prompt's end
+        columns = torch.tensor([path + path[-1:] * (longest - len(path)) for path in paths], device=x.device)  # (P, L)
         parts = [len(cache.lengths) for cache in caches]
-        lengths = torch.cat([cache.lengths for cache in caches])  # (P,)
-        looking = Looking([image for cache in caches for image in cache.image_of], ids.device)
-        x = self.embedded(ids, self.positions[:length])  # (P, L, D)
-        columns = torch.arange(length, device=ids.device)
-        # causal, and nothing behind a prompt's end; a padded query sees what the last real token sees
-        mask = (columns[None, :] <= columns[:, None])[None, None] & (columns < lengths[:, None])[:, None, None]
         for index in range(len(self.layers)):
-            q, k, v = self._qkv(index, x)  # each (P, H, L, d)
-            for cache, keys, values in zip(caches, k.split(parts), v.split(parts), strict=True):
-                cache.start(keys, values)
+            q, k, v = self._qkv(index, x)  # each (1, H, N, d)
+            for cache, mine in zip(caches, columns.split(parts), strict=True):
+                cache.start(k[0][:, mine].transpose(0, 1), v[0][:, mine].transpose(0, 1))
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-            x = self._finish(index, x, _side_by_side(seen), looking.attend, image_keys)
-        return list(self._logits(x[torch.arange(count, device=ids.device), lengths - 1]).split(parts))
+            x = self._finish(index, x, _side_by_side(seen), looking.attend_rows, image_keys)
+        return list(self._logits(x[0, columns[:, -1]]).split(parts))
+
+    def _begin(self, trees: Trees) -> tuple[Tensor, Tensor]:
+        """What goes into the first layer, (1, N, D), and who sees whom, (N, N): a token sees itself and what led to it, as in the tree
+        attention of SpecInfer (Miao et al. 2024)."""
+        visible = torch.eye(len(trees.parents), dtype=torch.bool)
+        for node, parent in enumerate(trees.parents):
+            if parent >= 0:
+                visible[node] |= visible[parent]
+        device = self.positions.device
+        positions = self.positions[(visible.sum(1) - 1).to(device)]
+        return self.embedded(torch.tensor(trees.ids, device=device)[None], positions), visible.to(device)
 
     def advance(self, ids: Sequence[Tensor], caches: Sequence[Cache], image_keys: ImageKeys) -> list[Tensor]:
         """One more token for every row of every cache, `ids` (P, n) each, after `Cache.choose`; return logits (P, n, V) each. The products
@@ -578,24 +623,15 @@ class TextDecoder(TextTower):
         return [one.unflatten(0, (-1, cache.rows)) for one, cache in zip(logits, caches, strict=True)]
 
     def follow(
-        self, ids: Tensor, parents: list[int], image_keys: ImageKeys, image_of: list[int], *, looks: bool = True
+        self, trees: Trees, image_keys: ImageKeys, pairs: Tensor, *, looks: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """Read trees of tokens: `ids` (N,), each after its parent, a place before it in `parents` (-1: it begins a text), each looking at its
-        picture of `image_of`.
-
-        A token sees itself and what led to it, as in the tree attention of SpecInfer (Miao et al. 2024), so that texts that begin alike are
-        read once. Returns the log-probabilities (N, V) of what comes next, and how each position shared its attention among the image's
-        tokens, the mean of heads and layers (N, tokens of the image); (N, 1) without `looks`.
+        """Read texts whose words are known. Returns for `pairs` (2, M) of a node and a token the log-probability (M,) that this token comes
+        next there, and how each node shared its attention among the image's tokens, the mean of heads and layers (N, tokens of the image);
+        (N, 1) without `looks`.
         """
-        visible = torch.eye(len(parents), dtype=torch.bool)
-        for node, parent in enumerate(parents):
-            if parent >= 0:
-                visible[node] |= visible[parent]
-        positions = self.positions[(visible.sum(1) - 1).to(ids.device)]
-        mask = visible.to(ids.device)
-        looking = Looking(image_of, ids.device)
-        shares = torch.zeros(len(ids), image_keys[0][0].shape[2] if looks else 1, device=ids.device)
-        x = self.embedded(ids[None], positions)  # (1, N, D)
+        x, mask = self._begin(trees)  # (1, N, D)
+        looking = Looking(trees.owners, x.device)
+        shares = torch.zeros(x.shape[1], image_keys[0][0].shape[2] if looks else 1, device=x.device)
 
         def look(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             if looks:
@@ -606,7 +642,14 @@ class TextDecoder(TextTower):
             q, k, v = self._qkv(index, x)  # each (1, H, N, d)
             seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
             x = self._finish(index, x, _side_by_side(seen), look, image_keys)
-        return self._logits(x[0]).float().log_softmax(-1), shares / len(self.layers)
+        nodes, tokens = pairs
+        found = torch.empty(len(nodes), device=x.device)
+        for first in range(0, x.shape[1], self.HEAD_ROWS):  # a row of logits is as long as the vocabulary
+            logits = self._logits(x[0, first : first + self.HEAD_ROWS]).float()
+            here = (first <= nodes) & (nodes < first + self.HEAD_ROWS)
+            rows = nodes[here] - first
+            found[here] = logits[rows, tokens[here]] - logits.logsumexp(-1)[rows]
+        return found, shares / len(self.layers)
 
     def _logits(self, x: Tensor) -> Tensor:
         return self.head(self.transform_norm(F.gelu(self.transform(x))))

@@ -263,9 +263,9 @@ class TestFollow:
         alone = [tiny_model.follow(features, [text], [owner])[0] for text, owner in zip(texts, owners, strict=True)]
         follow, read = type(tiny_model.decoder).follow, []
 
-        def counted(self, ids, *others, **more):
-            read.append(len(ids))
-            return follow(self, ids, *others, **more)
+        def counted(self, trees, *others, **more):
+            read.append(len(trees.ids))
+            return follow(self, trees, *others, **more)
 
         monkeypatch.setattr(type(tiny_model.decoder), "follow", counted)
         for words, expected in zip(tiny_model.follow(features, texts, owners), alone, strict=True):
