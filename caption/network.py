@@ -330,9 +330,8 @@ class _TextLayer:
 
 
 ImageKeys = list[tuple[Tensor, Tensor]]  # per layer the pictures' keys and values, (I, H, N, d) each
-Look = Callable[
-    [Tensor, Tensor, Tensor], Tensor
-]  # queries (P, H, R, d) and a layer's image keys → what is seen (P, H, R, d)
+# cross-attention: queries (P, H, R, d), a layer's image keys and values → what is seen (P, H, R, d)
+Look = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Cache:
@@ -555,7 +554,7 @@ def _side_by_side(heads: Tensor) -> Tensor:
 class TextDecoder(TextTower):
     """Writes on from a prompt: causal, with a language head."""
 
-    HEAD_ROWS: ClassVar[int] = 128  # at a time where many positions are read: more than the caches hold is slower
+    HEAD_ROWS: ClassVar[int] = 128  # positions whose logits are held at a time: 16 MB of them with BERT's vocabulary
 
     def __init__(self, weights: Weights, config: BlipTextConfig) -> None:
         super().__init__(weights, config, "text_decoder.bert")
@@ -644,7 +643,7 @@ class TextDecoder(TextTower):
             x = self._finish(index, x, _side_by_side(seen), look, image_keys)
         nodes, tokens = pairs
         found = torch.empty(len(nodes), device=x.device)
-        for first in range(0, x.shape[1], self.HEAD_ROWS):  # a row of logits is as long as the vocabulary
+        for first in range(0, x.shape[1], self.HEAD_ROWS):
             logits = self._logits(x[0, first : first + self.HEAD_ROWS]).float()
             here = (first <= nodes) & (nodes < first + self.HEAD_ROWS)
             rows = nodes[here] - first
