@@ -24,6 +24,8 @@ from transformers import BlipTextConfig, BlipVisionConfig
 
 from caption.errors import ModelError
 
+gelu_ = torch.ops.aten.gelu_  # in place, which torch.nn.functional has no name for: no second copy of the widest tensors
+
 
 class Weights:
     """The tensors of a safetensors file, each taken once, straight in the wanted precision and place.
@@ -191,18 +193,20 @@ class Int8Linear:
         product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x / largest, 1 / self.levels, self.levels + 1, self.packed
         )
-        return torch.addcmul(self.bias, product, largest)
+        return torch.addcmul(self.bias, product, largest, out=product)
 
 
 @dataclass(frozen=True)
 class ManyRowsInt8Linear:
-    """As `Int8Linear`, by oneDNN: the faster one for the vision tower's many rows."""
+    """As `Int8Linear`, by oneDNN: the faster one for the vision tower's many rows, which are rounded a part at a time to stay in the cache."""
 
     packed: Tensor
     scale: Tensor  # (out,)
     zero: Tensor  # (out,) whole numbers, all 0
     bias: Tensor  # (out,) float32
     levels: int
+
+    ROUNDED_ROWS: ClassVar[int] = 256  # at a time
 
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> ManyRowsInt8Linear:
@@ -212,11 +216,13 @@ class ManyRowsInt8Linear:
         return cls(packed, scale, torch.zeros(len(scale), dtype=torch.long), bias.float(), int8_levels())
 
     def __call__(self, x: Tensor) -> Tensor:
-        largest, middle = largest_in_row(x), self.levels + 1
-        whole = (x * (self.levels / largest)).round_().to(torch.int8)
-        rounded = whole.view(torch.uint8).add_(middle)  # what lay below 0 comes round to below `middle`
+        rows, middle = x.flatten(0, -2), self.levels + 1
+        whole, largest = torch.empty(rows.shape, dtype=torch.int8), torch.empty(len(rows), 1)
+        for part in (slice(i, i + self.ROUNDED_ROWS) for i in range(0, len(rows), self.ROUNDED_ROWS)):
+            largest[part] = largest_in_row(rows[part])
+            whole[part] = (rows[part] * (self.levels / largest[part])).round_()
         product = torch.ops.onednn.qlinear_pointwise(
-            rounded.flatten(0, -2),
+            whole.view(torch.uint8).add_(middle),  # what lay below 0 comes round to below `middle`
             1 / self.levels,
             middle,
             self.packed,
@@ -230,8 +236,7 @@ class ManyRowsInt8Linear:
             [],
             "",
         )
-        product = product.view(*x.shape[:-1], -1)
-        return torch.addcmul(self.bias, product, largest, out=product)
+        return torch.addcmul(self.bias, product, largest, out=product).view(*x.shape[:-1], -1)
 
 
 @dataclass(frozen=True)
@@ -308,7 +313,7 @@ class VisionTower:
             )  # each (B, H, N, d); a head's rows side by side are read faster
             seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, N, D)
             x = x + layer.projection(seen)
-            x = x + layer.fc2(F.gelu(layer.fc1(layer.norm2(x))))
+            x = x + layer.fc2(gelu_(layer.fc1(layer.norm2(x))))
         return self.post_norm(x)
 
 
@@ -543,7 +548,7 @@ class TextTower:
         x = layer.attention_norm(layer.attention_out(seen) + x)
         q = layer.cross_query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (P, H, R, d)
         x = layer.cross_norm(layer.cross_out(_side_by_side(look(q, *image_keys[index]))) + x)
-        return layer.norm(layer.outer(F.gelu(layer.inner(x))) + x)
+        return layer.norm(layer.outer(gelu_(layer.inner(x))) + x)
 
 
 def _side_by_side(heads: Tensor) -> Tensor:
@@ -651,7 +656,7 @@ class TextDecoder(TextTower):
         return found, shares / len(self.layers)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return self.head(self.transform_norm(F.gelu(self.transform(x))))
+        return self.head(self.transform_norm(gelu_(self.transform(x))))
 
 
 class TextMatcher(TextTower):

@@ -160,7 +160,7 @@ class TestInt8:
     def test_both_kinds_tell_the_same(self) -> None:
         generator = torch.Generator().manual_seed(0)
         weight, bias = torch.randn(48, 64, generator=generator), torch.randn(48, generator=generator)
-        x = torch.randn(200, 64, generator=generator)
+        x = torch.randn(2, 300, 64, generator=generator)
         one, other = (kind.from_float(weight, bias)(x) for kind in (Int8Linear, ManyRowsInt8Linear))
         torch.testing.assert_close(one, other)
 
