@@ -24,7 +24,8 @@ from transformers import BlipTextConfig, BlipVisionConfig
 
 from caption.errors import ModelError
 
-gelu_ = torch.ops.aten.gelu_  # in place, which torch.nn.functional has no name for: no second copy of the widest tensors
+# In place, which torch.nn.functional has no name for: no second copy of the widest tensors.
+gelu_ = torch.ops.aten.gelu_
 
 
 class Weights:
