@@ -421,12 +421,12 @@ class Trees(NamedTuple):
     paths: dict[int, list[int]]  # a text's row → its nodes
 
 
-def trees_of(rows: Sequence[Sequence[int]], owners: Sequence[int], most: int | None = None) -> Iterator[Trees]:
+def trees_of(rows: list[list[int]], owners: Sequence[int], most: int | None = None) -> Iterator[Trees]:
     """Token rows about pictures as trees; of at most `most` nodes together, unless a single row is longer."""
     trees, before, path = Trees([], [], [], {}), (-1, list[int]()), list[int]()
-    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], list(rows[row])))  # what begins alike
+    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], rows[row]))  # what begins alike
     for row in side_by_side:
-        owner, tokens = owners[row], list(rows[row])
+        owner, tokens = owners[row], rows[row]
         alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before[1], tokens, strict=False))
         path = path[: sum(1 for _ in alike)] if before[0] == owner else []
         if most and trees.ids and len(trees.ids) + len(tokens) - len(path) > most:
