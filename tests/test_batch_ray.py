@@ -402,8 +402,10 @@ def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "object_store_memory": 80 * 2**20,
         "include_dashboard": False,
     }
+    # a socket's path must be short
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        # a socket's path must be short
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        (Path(folder) / "ray").mkdir()  # where Ray notes the cluster's address; it counts on the folder
         cluster = ray.Cluster(initialize_head=True, head_node_args=node | {"temp_dir": folder})
         try:
             cluster.add_node(**node)
