@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from caption import prompts
+from caption.errors import Cancelled, CaptionError
 from caption.options import DescribeOptions
 from caption.types import Candidate, Progress, Sentence
 
 if TYPE_CHECKING:
     from caption.decoding import DecodedSequence
     from caption.model import BlipModel, ImageFeatures
+
+logger = logging.getLogger(__name__)
 
 Stop = Callable[[], bool] | None
 
@@ -84,6 +89,24 @@ class timed:  # noqa: N801  reads as a verb: with timed(draft, "prompts")
 
     def __exit__(self, *_: object) -> None:
         self.draft.times[self.stage] = self.draft.times.get(self.stage, 0.0) + time.perf_counter() - self.began
+
+
+@contextlib.contextmanager
+def surviving(draft: Draft, stage: Stage) -> Iterator[None]:
+    """Around a stage after the first round: where it fails, the text before it is kept, and the draft says so.
+
+    Where there is no text yet the error goes on, as `Cancelled` does.
+    """
+    try:
+        yield
+    except Cancelled:
+        raise
+    except (CaptionError, RuntimeError) as error:  # torch's own failures are RuntimeErrors
+        if not draft.text:
+            raise
+        logger.exception("%s of round %d failed, the text before it is kept", stage.name, stage.round)
+        draft.failure = error.code if isinstance(error, CaptionError) else "internal"
+        draft.candidates.append(Candidate("", "", stage.name, stage.round, False, "failed"))
 
 
 def write(

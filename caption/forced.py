@@ -5,7 +5,6 @@ Forced: several prompts with aggressive length, extension of what stays short, t
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING
 from caption import prompts
 from caption.cleanup import clean_caption
 from caption.compose import combine
-from caption.draft import Draft, Stage, Stop, timed, write
-from caption.errors import Cancelled, CaptionError
+from caption.draft import Draft, Stage, Stop, surviving, timed, write
 from caption.options import DescribeOptions
 from caption.text import words
 from caption.types import Candidate, Progress, Sentence
@@ -22,8 +20,6 @@ from caption.types import Candidate, Progress, Sentence
 if TYPE_CHECKING:
     from caption.decoding import DecodedSequence
     from caption.model import BlipModel, ImageFeatures
-
-logger = logging.getLogger(__name__)
 
 
 def plain(
@@ -59,31 +55,23 @@ def forced(
     with timed(draft, "prompts"):
         found = yield from write(model, features, prompts.PROMPTS, "prompts", options, stage, draft, stop)
         leader = _choose(model, [best for best, *_ in found], draft)
-    try:
-        if (
-            len(words(leader)) < prompts.EXTEND_LEADER_BELOW_WORDS
-            and len(words(draft.text)) < prompts.EXTEND_TEXT_BELOW_WORDS
-        ):
-            stage = Stage("extension", 1, rounds, 0.1 + share * 0.8, 0.1 + share)
-            yield stage.at(0, 0, draft.text)
-            with timed(draft, "extension"):
-                yield from _lengthen(
-                    model, features, prompts.EXTENSION_PROMPTS, "extension", options, stage, draft, stop
-                )
-        for number in range(2, rounds + 1):
-            stage = Stage("enhancement", number, rounds, 0.1 + share * (number - 1), 0.1 + share * number)
-            yield stage.at(0, 0, draft.text)
-            with timed(draft, "enhancement"):
-                yield from _lengthen(
-                    model, features, (prompts.ENHANCEMENT_PROMPT,), "enhancement", options, stage, draft, stop
-                )
-    except Cancelled:
-        raise
-    except (CaptionError, RuntimeError) as error:
-        # Round 1 is whole: keep it and tell, rather than lose it. torch's own failures are RuntimeErrors.
-        logger.exception("%s of round %d failed, the text before it is kept", stage.name, stage.round)
-        draft.failure = error.code if isinstance(error, CaptionError) else "internal"
-        draft.candidates.append(Candidate("", "", stage.name, stage.round, False, "failed"))
+    if (
+        len(words(leader)) < prompts.EXTEND_LEADER_BELOW_WORDS
+        and len(words(draft.text)) < prompts.EXTEND_TEXT_BELOW_WORDS
+    ):
+        stage = Stage("extension", 1, rounds, 0.1 + share * 0.8, 0.1 + share)
+        yield stage.at(0, 0, draft.text)
+        with surviving(draft, stage), timed(draft, "extension"):
+            yield from _lengthen(model, features, prompts.EXTENSION_PROMPTS, "extension", options, stage, draft, stop)
+    for number in range(2, rounds + 1):
+        if draft.failure:
+            return
+        stage = Stage("enhancement", number, rounds, 0.1 + share * (number - 1), 0.1 + share * number)
+        yield stage.at(0, 0, draft.text)
+        with surviving(draft, stage), timed(draft, "enhancement"):
+            yield from _lengthen(
+                model, features, (prompts.ENHANCEMENT_PROMPT,), "enhancement", options, stage, draft, stop
+            )
 
 
 def _choose(model: BlipModel, found: list[DecodedSequence], draft: Draft) -> str:

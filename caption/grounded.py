@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,11 +20,11 @@ from caption import prompts
 from caption.claims import Claim, Noun, claims, reading
 from caption.cleanup import clean_caption
 from caption.compose import paragraph
-from caption.draft import Draft, Stage, Stop, timed, write, write_together
+from caption.draft import Draft, Stage, Stop, surviving, timed, write, write_together
 from caption.image import crop
 from caption.options import DescribeOptions
 from caption.readable import readability
-from caption.text import ADJECTIVES, SIZES, bare, caption_stats, lowered, stated, words
+from caption.text import ADJECTIVES, SIZES, article, bare, caption_stats, lowered, stated, words
 from caption.types import Box, Candidate, Description, Evidence, Progress, Sentence, WordEvidence, is_supported
 from caption.verify import FAMILIAR, WHOLE, Judge, Sight, agreement, weakest_noun
 from caption.wording import NOT_THINGS, located, named
@@ -65,6 +66,7 @@ class _Inquiry:
         self.candidates: list[Candidate] = []
         self.independent: list[frozenset[Claim]] = []  # what each caption claims that no question led to
         self.checked: dict[str, _Checked] = {}
+        self.proposers: defaultdict[str, set[int]] = defaultdict(set)  # a checked text → all candidates that said it
         self.regions: Sight | None = None  # from round 2 on
         self.nouns: dict[str, float] = {}  # things that were named → the best log-odds that a region shows them
         self.min_support = judge.min_support if options.min_support is None else options.min_support
@@ -130,8 +132,12 @@ class _Inquiry:
         self._weigh_nouns()
 
     def _new(self, proposals: Iterable[_Proposal], key: Callable[[_Proposal], str]) -> list[_Proposal]:
-        found = {key(one): one for one in reversed(list(proposals)) if key(one) not in self.checked}
-        return list(reversed(found.values()))
+        found: dict[str, _Proposal] = {}
+        for one in proposals:
+            self.proposers[one.text].add(one.candidate)
+            if key(one) not in self.checked:
+                found.setdefault(key(one), one)
+        return list(found.values())
 
     def _weigh(self, whole: Sight, proposals: Sequence[_Proposal]) -> None:
         texts = [one.text for one in proposals]
@@ -172,6 +178,7 @@ class _Inquiry:
             ]
             placed, odds = [ways[way] for way in best], [found[way] for way in best]
         for i, (one, seen) in enumerate(zip(proposals, followed, strict=True)):
+            self.proposers[placed[i]] |= self.proposers[one.text]
             for text, match in ((one.text, there[i] if there else None), (placed[i], odds[i] if odds else None)):
                 evidence = Evidence(match, here[i] if here else None, seen.likelihood, seen.contrast, 0.0)
                 known = self.checked.get(text)
@@ -245,19 +252,19 @@ class _Inquiry:
         used = {(one.prompt, one.round, one.region) for one in self.draft.sentences}
         taken = {claim for sentence in self.draft.sentences for claim in claims(sentence.text.lower())}
         least, calibrated = self.draft.min_support or 0.0, self.draft.calibrated
-        believed = {
-            self.checked[one.text].candidate
-            for one in self.draft.statements
-            if is_supported(one, least, calibrated=calibrated)
-        }
+        supported = [one.text for one in self.draft.statements if is_supported(one, least, calibrated=calibrated)]
+        believed = {self.checked[text].candidate for text in supported}
+        said_too = {candidate for text in supported for candidate in self.proposers[text]}
+        found = []
         for i, one in enumerate(self.candidates):
             told = claims(one.text.lower())
             in_text = told <= taken if one.stage == SUPPOSITIONS else bool(told & taken)
             kept = one.text == self.draft.text or (
                 (one.prompt, one.round, one.region) in used and in_text and i in believed
             )
-            reason = "supported" if kept else "repeated" if i in believed else "unsupported"
-            self.draft.candidates.append(dataclasses.replace(one, kept=kept, reason=reason))
+            reason = "supported" if kept else "repeated" if i in believed | said_too else "unsupported"
+            found.append(dataclasses.replace(one, kept=kept, reason=reason))
+        self.draft.candidates[:0] = found  # a round that broke off comes last
 
 
 def supported_text(
@@ -310,7 +317,7 @@ def without_an_adjective(text: str) -> list[str]:
             after = i + 2 if first == i and read.words[i + 1] == "and" else i + 1
             rest = [*read.words[:first], *read.words[after:]]
             if first and rest[first - 1] in ("a", "an"):
-                rest[first - 1] = "an" if rest[first][:1] in "aeiou" else "a"
+                rest[first - 1] = article(rest[first])
             found.append(" ".join(rest))
     return found
 
@@ -366,9 +373,13 @@ def grounded(
     share = 0.9 / rounds
     yield from _look(inquiry, whole, _stages("prompts", 1, rounds, 0.1, share))
     if rounds > 1 and settings.regions:
-        yield from _look_closer(inquiry, picture, whole, _stages("regions", 2, rounds, 0.1 + share, share))
-    if rounds > 2:
-        yield from _ask(inquiry, whole, _stages("questions", 3, rounds, 0.1 + 2 * share, share))
+        stages = _stages("regions", 2, rounds, 0.1 + share, share)
+        with surviving(draft, stages[0]):
+            yield from _look_closer(inquiry, picture, whole, stages)
+    if rounds > 2 and not draft.failure:
+        stages = _stages("questions", 3, rounds, 0.1 + 2 * share, share)
+        with surviving(draft, stages[0]):
+            yield from _ask(inquiry, whole, stages)
     inquiry.finish()
     if not draft.text:
         draft.refusal = "unsupported"
@@ -499,4 +510,4 @@ def _introduced(sentences: Sequence[Sentence]) -> dict[str, tuple[str, Noun]]:
 
 
 def _name(said: str, noun: Noun) -> str:
-    return bare(reading(said).words[noun.end - 1])  # as written: "men", not "man"
+    return noun.name(reading(said).words)

@@ -10,10 +10,10 @@ import pytest
 from conftest import EXAMPLES
 from PIL import Image
 
-from caption import DescribeOptions, prompts
+from caption import DescribeOptions, draft, prompts
 from caption.claims import claims
 from caption.draft import REASONS
-from caption.errors import Cancelled
+from caption.errors import Cancelled, ModelError
 from caption.grounded import (
     SUPPOSITIONS,
     questions_about,
@@ -94,6 +94,40 @@ class TestRounds:
             for _ in tiny_describer.stream(PICTURE, GROUNDED, stop=lambda: bool(seen)):
                 pass
         assert seen == ["follow"]
+
+    def test_whoever_says_the_same_is_told_the_same(self, tiny_describer, monkeypatch) -> None:
+        monkeypatch.setattr(type(tiny_describer.model), "text", lambda self, ids: "a dog on a couch")
+        description = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="medium"))
+        first, *others = description.candidates
+        assert (first.kept, first.reason) == (True, "supported")
+        assert {one.reason for one in others if one.text == first.text} == {"repeated"}
+
+    @pytest.mark.parametrize(("failing", "stages"), [("regions", {"prompts"}), ("questions", {"prompts", "regions"})])
+    def test_a_failing_round_keeps_the_text_and_is_told(
+        self, tiny_describer, monkeypatch, failing: str, stages: set[str]
+    ) -> None:
+        def write(*arguments, **more):
+            if failing in arguments:
+                raise ModelError("no memory", code="out_of_memory")
+            return draft.write(*arguments, **more)
+
+        monkeypatch.setattr("caption.grounded.write", write)
+        monkeypatch.setattr(type(tiny_describer.model), "text", lambda self, ids: "a dog on a couch")
+        description = tiny_describer.describe(PICTURE, GROUNDED)
+        assert (description.text, description.failure) == ("A dog on a couch.", "out_of_memory")
+        *done, last = description.candidates
+        assert (last.stage, last.reason) == (failing, "failed")
+        assert {one.stage for one in done} == stages
+        assert with_min_support(description, 0.0).text == description.text
+
+    def test_without_any_text_the_failure_is_raised(self, tiny_describer, monkeypatch) -> None:
+        def write(*arguments, **more):
+            raise ModelError("no memory", code="out_of_memory")
+
+        monkeypatch.setattr("caption.grounded.write", write)
+        monkeypatch.setattr(type(tiny_describer.model), "text", lambda self, ids: "")
+        with pytest.raises(ModelError):
+            tiny_describer.describe(PICTURE, GROUNDED)
 
     @pytest.mark.parametrize("text", ["a small is on the left", "next to a small"])
     def test_where_a_noun_was_forgotten_nothing_is_stated(self, tiny_describer, monkeypatch, text: str) -> None:

@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "decoding": {"model", "network", "filters", "options", "types", "errors"},
     "calibration": {"errors"},
     "verify": {"calibration", "claims", "model", "prompts", "text", "types", "wording"},
-    "draft": {"decoding", "model", "options", "prompts", "types"},
+    "draft": {"decoding", "errors", "model", "options", "prompts", "types"},
     "admission": {"errors"},
     "guard": {"errors", "messages"},
 }
@@ -50,14 +50,13 @@ ALLOWED["forced"] = {
     "compose",
     "decoding",
     "draft",
-    "errors",
     "model",
     "options",
     "prompts",
     "text",
     "types",
 }
-ALLOWED["grounded"] = (ALLOWED["forced"] - {"errors", "model"}) | {"claims", "image", "readable", "verify", "wording"}
+ALLOWED["grounded"] = (ALLOWED["forced"] - {"model"}) | {"claims", "image", "readable", "verify", "wording"}
 ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "messages", "admission", "guard"}
 ALLOWED["metadata"] = {"errors"}
 ALLOWED["writers"] = {"errors"}
