@@ -85,7 +85,7 @@ PRESETS |= {
     "beams": DecodingOptions(max_new_tokens=30, num_beams=4, num_return_sequences=4, no_repeat_ngram_size=3),
     "samples": DecodingOptions(max_new_tokens=30, do_sample=True, top_k=50, top_p=0.9, num_return_sequences=6),
     "regions": DecodingOptions(max_new_tokens=24, num_beams=3, num_return_sequences=3, no_repeat_ngram_size=3),
-    "questions": DecodingOptions(max_new_tokens=12, num_beams=3, num_return_sequences=3),
+    "questions": DecodingOptions(max_new_tokens=10, num_beams=3, num_return_sequences=3),
 }
 
 
