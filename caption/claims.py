@@ -6,8 +6,6 @@ verbs …) and reads claims off their order. It knows captions and little else; 
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +16,16 @@ from caption.text import (
     AUXILIARIES,
     CONJUNCTIONS,
     DETERMINERS,
+    EITHER_NUMBER,
     FINITE_VERBS,
     FUNCTION_WORDS,
     NUMBERS,
+    PLURALS,
     PREPOSITIONS,
     SURROUNDINGS,
     THINGS_DONE,
     bare,
+    is_seen_itself,
     is_verb_form,
     singular,
     word_set,
@@ -61,6 +62,10 @@ class Noun:
     plural: bool  # takes "are"
     several: bool  # its last word alone does: "a group of people is", "the people are"
 
+    def name(self, words: Sequence[str]) -> str:
+        """The thing as written in the statement of these words: "men", not "man"; "hot dog", not "dog"."""
+        return " ".join(map(bare, words[self.end - 1 - self.thing.count(" ") : self.end]))
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -79,12 +84,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Reading:
-    """A statement in words as written, its chunks, and its claims. `things` are those named, in order."""
+    """A statement in words as written, its chunks, and its claims. `things` are those named, in order; `own` those of them that are worn, held
+    or used by another: "a man in a hat", "a woman riding a horse"."""
 
     words: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     claims: frozenset[Claim]
     things: tuple[str, ...]
+    own: frozenset[str]
 
 
 # ------------------------------------------------------------------------------------------------------- word classes
@@ -106,12 +113,21 @@ _IN_THE_SKY = word_set("sun moon cloud")
 _VIEWS = word_set("picture photo photograph photography image view shot close-up closeup frame scene")
 _GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number variety herd flock set team")
 _HERDS = word_set("group crowd couple pair number herd flock team")  # "the sheep of a herd are"
-_MANY = word_set("couple lot number variety")  # "a couple of dogs are"
+_MANY = word_set("couple number")  # "a couple of dogs are"
+_MUCH = word_set("lot variety")  # "a lot of dogs are", "a lot of traffic is"
+_COMPOUNDED = word_set("covered lined filled shaped colored coloured topped sleeved drawn")
+_NAMES_OF_TWO = {
+    "dog": "hot",
+    "bear": "teddy",
+    "mouse": "computer",
+    "horse": "rocking",
+    "pig": "guinea",
+    "lion": "sea",
+}  # no dog, no bear …
+_FOR_ONE = word_set("a an the one 1 this that each every another")
 _ADVERBS = word_set("not together away alone outdoors indoors outside inside ahead forward")
 _STOPS = ",;:.!?…"
 _MADE = word_set("building painting drawing opening")  # things, where no other thing follows
-_PICTURES = word_set("picture photo photograph image frame")
-_ON_A_WALL = re.compile(r"\b(?:on|in)(?: \w+){0,2} walls?\b")
 
 # Words of which only one can be true of a thing: word → (kind, what it means).
 _ONE_OF = {
@@ -183,7 +199,9 @@ def reading(text: str) -> Reading:
     chunks = chunker.chunks()
     reader = _Reader(chunks)
     reader.read()
-    return Reading(tuple(chunker.written), tuple(chunks), frozenset(reader.found), tuple(reader.things))
+    return Reading(
+        tuple(chunker.written), tuple(chunks), frozenset(reader.found), tuple(reader.things), frozenset(reader.own)
+    )
 
 
 def likeness(noun: Noun) -> dict[str, Claim]:
@@ -228,7 +246,7 @@ def _is_content(word: str) -> bool:
 
 
 def _is_plural(word: str) -> bool:
-    return word == "people" or singular(word) != word
+    return word in PLURALS or singular(word) != word
 
 
 class _Chunker:
@@ -341,7 +359,7 @@ class _Chunker:
             if inner and inner.noun:
                 group, noun, of = self.words[end - 1], found.noun, inner.noun
                 modifiers = (*noun.modifiers, group, *of.modifiers)
-                plural = group in _MANY or noun.plural
+                plural = group in _MANY or noun.plural or (group in _MUCH and of.plural)
                 several = group in _HERDS or of.several
                 noun = Noun(start, of.end, noun.determiner, of.number, modifiers, of.thing, plural, several)
                 return Chunk("noun", start, of.end, noun=noun)
@@ -367,12 +385,15 @@ class _Chunker:
             return Chunk("quality", start, end, " ".join(self.words[one] for one in run))
         if view := self._view(end):
             return Chunk("view", start, view)
-        word = self.words[run[-1]]
-        modifiers = tuple(self.words[one] for one in run[:-1])
+        *modifiers, word = (self.words[one] for one in run)
+        thing = singular(word)
+        if modifiers and _NAMES_OF_TWO.get(thing) == modifiers[-1]:
+            thing = f"{modifiers.pop()} {thing}"
         number = next((one for one in determiners if one in NUMBERS or one.isdigit()), "")
-        # "a skis" is one
-        plural = (_is_plural(word) and determiners not in (["a"], ["an"])) or number not in ("", "one", "1")
-        noun = Noun(start, end, next(iter(determiners), ""), number, modifiers, singular(word), plural, plural)
+        # "a skis" is one; "sheep" are many, "the sheep" as before
+        several = _is_plural(word) or (word in EITHER_NUMBER and _FOR_ONE.isdisjoint(determiners))
+        plural = (several and determiners not in (["a"], ["an"])) or number not in ("", "one", "1")
+        noun = Noun(start, end, next(iter(determiners), ""), number, tuple(modifiers), thing, plural, plural)
         return Chunk("noun", start, end, noun=noun)
 
     def _run(self, at: int, determiner: str, before: Chunk | None) -> list[int]:
@@ -409,9 +430,11 @@ class _Chunker:
             return _is_plural(self.words[run[-1]]) == (singular(word) == word)
         if not is_verb_form(word):
             return bool(run) and not self._are_like(run) and (self._acts_alone(at, determined) or self._is_done(at))
+        after = self._word(at + 1)
+        if run and word in _COMPOUNDED and _is_content(after) and after and not self.stops[at]:
+            return False  # "a snow covered slope"
         if run and not self._are_like(run):
             return True
-        after = self._word(at + 1)
         if self.stops[at] or not after or not _is_content(after) or is_verb_form(after):
             return not determined or bool(run)
         if word.endswith("ing"):  # "a flying kite", "in falling snow", yet "a woman in white playing tennis"
@@ -453,12 +476,7 @@ class _Chunker:
             end += 2 if self._word(end + 1) in _VIEWS else 1
         elif self.words[end - 1] not in _VIEWS:
             return 0
-        return end + 1 if self._word(end) == "of" and not self._is_seen(end) else 0
-
-    def _is_seen(self, end: int) -> bool:
-        """Whether a view is spoken of itself: "a picture of a dog on a wall" hangs there, "a view of a city from a boat" is from it."""
-        rest = list(itertools.takewhile(lambda word: word not in ("with", "and"), self.words[end:]))
-        return "from" in rest or (self.words[end - 1] in _PICTURES and bool(_ON_A_WALL.search(" ".join(rest))))
+        return end + 1 if self._word(end) == "of" and not is_seen_itself(self.words[end - 1], self.words[end:]) else 0
 
 
 # ------------------------------------------------------------------------------------------------------------- claims
@@ -471,6 +489,7 @@ class _Reader:
         self.chunks = chunks
         self.found: set[Claim] = set()
         self.things: list[str] = []
+        self.own: set[str] = set()
         self.like: set[Claim] = set()  # what the things are called
         self.subjects: list[str] = []
         self.nearest: str | None = None
@@ -548,14 +567,19 @@ class _Reader:
             self._add("place", [thing], self.leading_place)
             self.leading_place = ""
         joined = len(self.link) == 1 and self.link[0].kind == "and"
-        if before is None or before.kind in ("it", "stop"):
+        if joined and not noun.determiner and self.nearest in self.own:  # "a man in a suit and tie"
+            self.own.add(thing)
+        elif before is None or before.kind in ("it", "stop"):
             if not self.subjects or not self._links("aux"):  # not in "a man is a rider"
                 # "a man and a woman": both; after "a dog on a couch and" a new subject begins
                 together = joined and not self.acted and self.nearest in self.subjects[-1:]
                 self.subjects = [*self.subjects, thing] if together else [thing]
                 self.acted = False
-        elif before.value != "with":
-            self.found.update(_relation(source, before.value, thing) for source in self._sources())
+        else:
+            if before.kind == "verb" or before.value in ("in", "with"):
+                self.own.add(thing)
+            if before.value != "with":
+                self.found.update(_relation(source, before.value, thing) for source in self._sources())
         self.nearest = thing
 
     def _sources(self) -> list[str]:

@@ -19,11 +19,17 @@ from caption.text import (
     AUXILIARIES,
     CONJUNCTIONS,
     DETERMINERS,
+    EITHER_NUMBER,
     FUNCTION_WORDS,
+    MASSES,
+    PLURALS,
     PREPOSITIONS,
     PUNCTUATION,
     SENTENCE_ENDS,
+    article,
     bare,
+    bare_words,
+    is_seen_itself,
     is_verb_form,
     singular,
     upper_first,
@@ -55,10 +61,12 @@ _SPACE_BEFORE_MARKS = re.compile(rf" (?=[{_MARKS}]+(?: |$))")
 _MARK_RUN = re.compile(rf"[{_MARKS}](?: ?[{_MARKS}])+")
 
 _KIND = r"(?:detailed |professional |high[ -]resolution |high[ -]quality |close[ -]?up )?"
-_PICTURE = r"(?:photography|photograph|photo|picture|image|close[ -]?up|view|scene)"
+# Nobody but our own prompts says "photography": it is no view that anything could be said of.
+_PICTURE = r"(?:photography|(?P<view>photograph|photo|picture|image|close[ -]?up|view|scene))"
 _PICTURE_OF = rf"(?:(?:this|it|here|there) is )?(?:an? |the )?{_KIND}{_PICTURE} of\b"
-_LEADING = re.compile(rf"(?:[\s{_MARKS}…·•*|/\\~=>)\]}}–—-]|{_PICTURE_OF})+", re.IGNORECASE)
-# Nobody but our own prompts says "a photography of". "A room, a view of the sea" is nobody's echo.
+_LEADING = re.compile(rf"[\s{_MARKS}…·•*|/\\~=>)\]}}–—-]+|{_PICTURE_OF}", re.IGNORECASE)
+_VIEW_CHARACTERS = 200  # how far what is said of a view is looked for
+# "A room, a view of the sea" is nobody's echo.
 _CLAUSE_ECHO = re.compile(rf"(?<=[{_MARKS}] )(?:an? {_KIND}photography of )+", re.IGNORECASE)
 
 
@@ -132,8 +140,15 @@ def _cut_clause_echo(text: str) -> str:
 
 
 def _cut_leading(text: str) -> str:
-    match = _LEADING.match(text)
-    return text[match.end() :] if match else text
+    """Cuts marks and "a picture of" from the start, unless it is the picture that something is said of."""
+    end = 0
+    while match := _LEADING.match(text, end):
+        view, rest = match["view"], text[match.end() : match.end() + _VIEW_CHARACTERS].casefold()
+        # the first of these is fast, for a thousand echoes in a row
+        if view and ("from" in rest or "wall" in rest) and is_seen_itself(view.casefold(), bare_words(rest)):
+            break
+        end = match.end()
+    return text[end:]
 
 
 def _cut_trailing(text: str) -> str:
@@ -182,15 +197,12 @@ def _upper_sentences(text: str) -> str:
 
 _ARAFFE = re.compile(r"ar{1,2}aff?(?:e|es|ed|eed|y)(?:['’]s)?")
 _ARAFFE_ANYWHERE = re.compile(rf"(-?)\b({_ARAFFE.pattern})\b(-?)", re.IGNORECASE)
-_UNMARKED_PLURALS = word_set("people sheep deer cattle police fish")
-_MASSES = word_set("food water snow grass sand bread rice meat fruit furniture clothing luggage traffic art")
 # After these an object comes: "araffe wearing glasses" is about who wears them.
 _TAKING_OBJECTS = word_set(
     "wearing holding eating riding playing carrying drinking flying pulling pushing chasing catching throwing "
     "using reading making having showing featuring taking doing watching driving grazing lying laying sitting "
     "standing"
 )
-_AN = re.compile(r"(?!one\b|once\b|eu|uni|use|usi|usu|uti|uk)[aeiou]|hour|honest|heir", re.IGNORECASE)
 
 
 def _repair_araffe(text: str) -> str:
@@ -216,8 +228,8 @@ def _repair_araffe(text: str) -> str:
         if after and _is_araffe(after[0]):
             continue  # the last of a row decides
         if not _closing(word) and _names_a_thing(after):
-            *article, opening = _article(kept, _opening(word), after).split(" ")
-            kept += article
+            *articles, opening = _article(kept, _opening(word), after).split(" ")
+            kept += articles
             rest[position] = opening + rest[position]
         else:
             position = _drop_noun(kept, rest, position)
@@ -269,7 +281,7 @@ def _article(kept: list[str], opening: str, after: Sequence[str]) -> str:
     first = bare(after[0])
     if first in DETERMINERS or first.isdigit() or _is_plural_or_mass(after):
         return opening
-    return opening + ("an " if _AN.match(first) else "a ")
+    return f"{opening}{article(first)} "
 
 
 def _is_plural_or_mass(after: Sequence[str]) -> bool:
@@ -283,7 +295,7 @@ def _is_plural_or_mass(after: Sequence[str]) -> bool:
         head = current
         if word[-1] in PUNCTUATION:
             break
-    return head in _UNMARKED_PLURALS or head in _MASSES or singular(head) != head
+    return head in PLURALS | EITHER_NUMBER | MASSES or singular(head) != head
 
 
 _LEADS_TO_NOUN = ARTICLES | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADJECTIVES | {"there", "this", "that", "it"}

@@ -131,6 +131,7 @@ class _Item:
     sentence: Sentence
     claims: frozenset[Claim]
     things: tuple[str, ...]
+    own: frozenset[str]  # see `Reading`
     definite: bool  # speaks of "the ball": better not the first that mentions it
     key: tuple[object, ...]
 
@@ -143,7 +144,8 @@ class _Item:
         # claims come before the text, for they stay when a statement is worded anew
         about = tuple(sorted(claim for claim in found.claims if claim.slot not in ("scene", "attribute")))
         key = (-(sentence.support or 0.0), sentence.region or (), about, sentence.text, sentence.prompt, sentence.round)
-        return cls(sentence, found.claims, found.things, first is not None and first.determiner == "the", key)
+        definite = first is not None and first.determiner == "the"
+        return cls(sentence, found.claims, found.things, found.own, definite, key)
 
     @property
     def whole(self) -> bool:
@@ -202,13 +204,14 @@ def _is_several(claim: Claim) -> bool:
 
 
 def _contradict(a: _Item, b: _Item, foes: dict[Claim, frozenset[Claim]]) -> bool:
-    """Whether one claims what the other can't have; what both claim ("black and white") stands."""
+    """Whether one claims what the other can't have; what both claim ("black and white") stands, and everybody may have a shirt of his own."""
     apart = _apart(a.sentence.region, b.sentence.region)
+    theirs = a.own & b.own if a.subject != b.subject else frozenset()
     only_b = b.claims - a.claims
     return any(
         not only_b.isdisjoint(foes.get(claim, ()))
         for claim in a.claims - b.claims
-        if claim.slot == "place" or not apart
+        if claim.slot == "place" or not (apart or claim.thing in theirs)
     )
 
 

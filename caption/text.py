@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 
 from caption.types import CaptionStats
 
@@ -67,6 +68,11 @@ SURROUNDINGS = word_set(
     "afternoon grass meadow garden yard backyard kitchen bathroom bedroom office restaurant store shop market sidewalk sand shore "
     "harbor airport station stadium court farm zoo countryside"
 )
+PLURALS = word_set("people police cattle")
+EITHER_NUMBER = word_set("sheep deer")  # one or many
+MASSES = word_set(
+    "fish food wine milk juice cheese butter water snow grass sand bread rice meat fruit furniture clothing luggage traffic art"
+)  # no "a" before them
 # In -ing and -ed, yet no verbs.
 _THINGS = word_set(
     "building painting drawing ceiling wedding clothing string spring wing thing earring something railing evening "
@@ -111,16 +117,27 @@ _IRREGULAR_PLURALS = {
     "geese": "goose",
     "skis": "ski",
     "taxis": "taxi",
+    "buses": "bus",
+    "knives": "knife",
+    "leaves": "leaf",
+    "shelves": "shelf",
+    "wolves": "wolf",
+    "loaves": "loaf",
+    "scarves": "scarf",
+    "lens": "lens",
 }
+_IN_IE = word_set("cookies brownies movies ties pies hoodies selfies zombies")  # of a cookie, not of a cooky
 
 
 def singular(word: str) -> str:
-    """Folds a plural, for comparing only: beaches → beach, dogs → dog, men → man; grass, bus and tennis stay."""
+    """Folds a plural, for comparing only: beaches → beach, dogs → dog, puppies → puppy, men → man; grass, bus and tennis stay."""
     if word in _IRREGULAR_PLURALS:
         return _IRREGULAR_PLURALS[word]
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
-    return word[:-2] if word.endswith(("ches", "shes", "xes")) else word[:-1]
+    if word.endswith("ies") and word not in _IN_IE:
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
 
 
 def content_words(text: str) -> tuple[str, ...]:
@@ -132,6 +149,25 @@ def content_words(text: str) -> tuple[str, ...]:
 def is_verb_form(word: str) -> bool:
     """Whether a bare word looks like walking, parked or sits: a guess by its ending and a short list."""
     return word in FINITE_VERBS or (len(word) > 4 and word.endswith(("ing", "ed")) and word not in _THINGS)
+
+
+_AN = re.compile(r"(?!one\b|once\b|eu|uni|use|usi|usu|uti|uk)[aeiou]|hour|honest|heir", re.IGNORECASE)
+
+
+def article(text: str) -> str:
+    """The indefinite article that goes before `text`, by how it begins: a university, an hour."""
+    return "an" if _AN.match(text) else "a"
+
+
+_PICTURES = word_set("picture photo photograph image frame")
+_ON_A_WALL = re.compile(r"\b(?:on|in)(?: \w+){0,2} walls?\b")
+
+
+def is_seen_itself(view: str, rest: Iterable[str]) -> bool:
+    """Whether a view ("picture" of …) is spoken of itself, given the bare words that follow its "of": "a picture of a dog on a wall" hangs
+    there, "a view of a city from a boat" is from it."""
+    words = list(itertools.takewhile(lambda word: word not in ("with", "and"), rest))
+    return "from" in words or (view in _PICTURES and bool(_ON_A_WALL.search(" ".join(words))))
 
 
 def upper_first(text: str) -> str:

@@ -15,9 +15,11 @@ from caption.text import (
     ARTICLES,
     DETERMINERS,
     FUNCTION_WORDS,
+    MASSES,
     SENTENCE_ENDS,
     SIZES,
     SURROUNDINGS,
+    article,
     bare,
     bare_words,
     is_verb_form,
@@ -33,7 +35,10 @@ _QUALITIES = ADJECTIVES - {"baby"} | word_set(
     "leafy bare round square flat thick thin wide narrow heavy modern ancient antique shiny rusty broken fresh ripe bright blurry sunny "
     "cloudy crowded busy quiet calm gray blonde bald metal plastic brick stone glass"
 )
-NOT_THINGS = SURROUNDINGS | {"nothing"}  # nothing to look for, or to ask about
+NOT_THINGS = SURROUNDINGS | word_set("nothing someone air top side")  # nothing to look for, or to ask about
+_PARTS = word_set(
+    "back front side top bottom inside outside interior exterior middle end edge rest"
+)  # "the back of a bus"
 _OWNED = word_set("my your his her its our their")
 _SHADES = word_set("dark light bright")  # "dark blue"
 
@@ -73,7 +78,7 @@ def named(text: str) -> tuple[str, ...]:
         # an "and" stays between two qualities only
         phrase = " ".join(word for i, word in enumerate(words) if word != "and" or 0 < i < len(words) - 2)
         if phrase and noun.thing not in NOT_THINGS:
-            phrases.append(phrase if noun.plural else f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}")
+            phrases.append(phrase if noun.plural or noun.thing in MASSES else f"{article(phrase)} {phrase}")
     return tuple(dict.fromkeys(phrases))
 
 
@@ -161,17 +166,17 @@ class _Shape:
         tail = self.said(self.head_end)
         if self.kind == "clause" and kinds == ("aux", "quality"):  # "a ball is large" is true of some
             head, tail = f"{self.tail[1].value} {head}", ""
-        if not self.noun.plural:
-            head = f"{'an' if head[:1] in 'aeiou' else 'a'} {head}"
+        if not self.noun.plural and self.noun.thing not in MASSES:
+            head = f"{article(head)} {head}"
         return " ".join(filter(None, (self.said(0, self.noun.start), head, tail)))
 
     def as_existence(self, lead: str = "", *behind: str) -> str:
         """'there is a ball on a box'."""
         assert self.noun is not None
         head = self._head()
-        if head.startswith("the "):  # "there is the ball" is no English
-            after = head.removeprefix("the ")
-            head = after if self.noun.plural else f"{'an' if after[0] in 'aeiou' else 'a'} {after}"
+        if head.startswith("the ") and self.noun.thing not in _PARTS:  # "there is the ball" is no English
+            after, bare_one = head.removeprefix("the "), self.noun.thing in MASSES or not self.noun.determiner
+            head = after if self.noun.plural or bare_one else f"{article(after)} {after}"
         parts = (lead, "there are" if self.noun.plural else "there is", head, self.said(self.head_end), *behind)
         return " ".join(filter(None, parts))
 
@@ -303,14 +308,14 @@ class Teller:
         if not lead and (at_night or not found.tail):
             if qualities := self._new_qualities(noun):
                 be = "are" if noun.several else "is"
-                return f"the {found.reading.words[noun.end - 1]} {be} {_listed(qualities)} {at_night}".strip()
+                return f"the {noun.name(found.reading.words)} {be} {_listed(qualities)} {at_night}".strip()
             if at_night and all(claim.slot == "scene" for claim in new):
                 return self._where(_Shape(at_night))
         return found.as_clause(lead)
 
     def _comes_too_early(self, noun: Noun) -> bool:
         """Whether a statement speaks of "the ball" that nobody mentioned; there is but one sun."""
-        return noun.determiner == "the" and noun.thing not in self.mentions and noun.thing not in SURROUNDINGS
+        return noun.determiner == "the" and noun.thing not in self.mentions and noun.thing not in SURROUNDINGS | _PARTS
 
     def _where(self, found: _Shape) -> str:
         chunks = found.reading.chunks
@@ -345,7 +350,9 @@ class Teller:
             if noun is not None:
                 subject = noun is found.noun
                 where = is_surroundings(before, noun)
-                known = subject_known if subject else self._is_known(noun) and (subject_known or not self.news)
+                # another's hat is another hat
+                apart = not subject_known and (bool(self.news) or noun.thing in found.reading.own)
+                known = subject_known if subject else self._is_known(noun) and not apart
                 if where:
                     known = surroundings(noun) <= self.said
                 if known and noun.determiner in ("a", "an") and found.words[noun.start] == noun.determiner:

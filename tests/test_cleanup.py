@@ -67,6 +67,11 @@ def test_prompts_are_cut_at_the_start(prompt: str) -> None:
         ("a dog, a detailed photography of a cat", "A dog, a cat"),
         ("a picture of", ""),
         # no echoes
+        ("a picture of a dog hanging on a wall", "A picture of a dog hanging on a wall"),
+        ("the picture of the cat is on the wall", "The picture of the cat is on the wall"),
+        ("a view of a city from an airplane window", "A view of a city from an airplane window"),
+        ("a photography of a view of a city from a boat", "A view of a city from a boat"),
+        ("a detailed photography of a cat from above", "A cat from above"),
         ("a room with a view of the sea", "A room with a view of the sea"),
         ("a man taking a photo of a dog", "A man taking a photo of a dog"),
         ("an aerial view of a city", "An aerial view of a city"),

@@ -263,6 +263,7 @@ class TestCommand:
             ("--scenes 0", "--scenes"),
             ("--start -1", "--start"),
             ("--strategies plain,best", "best"),
+            ("--calibrate f --annotations a", "--model"),
             ("--limit 3", "--limit: not without --coco"),
             ("--prompt x", "--prompt: not without --coco"),
             ("--check --strategies plain", "--strategies"),
