@@ -470,7 +470,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality", description="What descriptions are worth.", argument_default=None
     )
-    parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
+    parser.add_argument("--model", help="a registry name or a folder (default: demo)")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=positive, help="default: torch's own choice")
@@ -517,6 +517,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--calibrate: not with --coco")
     if args.output and not args.calibrate:
         parser.error("--output: not without --calibrate")
+    if args.calibrate and not args.model:
+        parser.error("--calibrate needs --model, in whose folder it writes")
+    args.model = args.model or "demo"
     args.coco = args.coco or args.calibrate
     mine, others = (COCO_DEFAULTS, SCENE_DEFAULTS) if args.coco else (SCENE_DEFAULTS, COCO_DEFAULTS)
     if strange := [f"--{name}" for name in others if getattr(args, name) is not None]:

@@ -100,8 +100,8 @@ MODELS: dict[str, ModelSpec] = {
             name="demo",
             title="演示模型",
             folder="blip-demo-scenes",
-            parameters=8_000_000,
-            approx_bytes=16_000_000,
+            parameters=5_000_000,
+            approx_bytes=11_000_000,
         ),
     )
 }
