@@ -84,14 +84,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Reading:
-    """A statement in words as written, its chunks, and its claims. `things` are those named, in order; `own` those of them that are worn, held
-    or used by another: "a man in a hat", "a woman riding a horse"."""
+    """A statement in words as written, its chunks, and its claims. `things` are those named, in order; `own` says who wears, holds or
+    rides what: "a man in a hat" → ("man", "hat")."""
 
     words: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     claims: frozenset[Claim]
     things: tuple[str, ...]
-    own: frozenset[str]
+    own: frozenset[tuple[str, str]]
 
 
 # ------------------------------------------------------------------------------------------------------- word classes
@@ -111,19 +111,13 @@ _WEATHER = {
 _SKY = word_set("sky day weather")
 _IN_THE_SKY = word_set("sun moon cloud")
 _VIEWS = word_set("picture photo photograph photography image view shot close-up closeup frame scene")
-_GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number variety herd flock set team")
+GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number variety herd flock set team")
 _HERDS = word_set("group crowd couple pair number herd flock team")  # "the sheep of a herd are"
 _MANY = word_set("couple number")  # "a couple of dogs are"
 _MUCH = word_set("lot variety")  # "a lot of dogs are", "a lot of traffic is"
-_COMPOUNDED = word_set("covered lined filled shaped colored coloured topped sleeved drawn")
-_NAMES_OF_TWO = {
-    "dog": "hot",
-    "bear": "teddy",
-    "mouse": "computer",
-    "horse": "rocking",
-    "pig": "guinea",
-    "lion": "sea",
-}  # no dog, no bear …
+_COMPOUNDED = word_set("covered lined")
+_OWNING = word_set("in with wearing wears holding holds carrying carries riding rides")
+_NAMES_OF_TWO = {"dog": "hot", "horse": "rocking"}  # no dog, no horse
 _FOR_ONE = word_set("a an the one 1 this that each every another")
 _ADVERBS = word_set("not together away alone outdoors indoors outside inside ahead forward")
 _STOPS = ",;:.!?…"
@@ -164,6 +158,9 @@ _OPPOSITE = {"on": "under", "on top of": "under", "inside": "outside"}
 _OPPOSITES = frozenset(_OPPOSITE.items()) | frozenset((b, a) for a, b in _OPPOSITE.items())
 # if a is in front of b, then b isn't in front of a
 _ONE_WAY = frozenset((*_OPPOSITE, *_OPPOSITE.values(), *_INVERSE.values()))
+# Who may own things, and can't be taken for each other.
+_KINDS = dict.fromkeys(("man", "boy", "guy"), "man") | dict.fromkeys(("woman", "girl", "lady"), "woman")
+_KINDS |= {animal: animal for animal in ("dog", "cat", "horse", "cow", "sheep", "bear", "bird", "elephant", "monkey")}
 
 
 def conflict(a: Claim, b: Claim) -> bool:
@@ -185,6 +182,12 @@ def conflict(a: Claim, b: Claim) -> bool:
         one, other = _ONE_OF.get(a.value), _ONE_OF.get(b.value)
         return one is not None and other is not None and one[0] == other[0] and one[1] != other[1]
     return a.slot == "number" or (a.slot == "place" and a.value in SIDES and b.value in SIDES)
+
+
+def are_others(one: str, other: str) -> bool:
+    """Whether these are surely two: a man is no woman and no dog; a man and a player, or two rooms, may be one."""
+    kinds = _KINDS.get(one), _KINDS.get(other)
+    return None not in kinds and kinds[0] != kinds[1]
 
 
 def claims(text: str) -> frozenset[Claim]:
@@ -351,7 +354,7 @@ class _Chunker:
         if (
             found
             and found.noun
-            and self.words[end - 1] in _GROUPS
+            and self.words[end - 1] in GROUPS
             and self._word(end) == "of"
             and not self.stops[end - 1]
         ):
@@ -489,18 +492,21 @@ class _Reader:
         self.chunks = chunks
         self.found: set[Claim] = set()
         self.things: list[str] = []
-        self.own: set[str] = set()
+        self.own: set[tuple[str, str]] = set()
         self.like: set[Claim] = set()  # what the things are called
         self.subjects: list[str] = []
         self.nearest: str | None = None
         self.link: list[Chunk] = []  # what stands between two nouns
         self.leading_place = ""
         self.acted = False
+        self.at_end = False  # nothing but places follows
 
     def read(self) -> None:
+        last = max((i for i, chunk in enumerate(self.chunks) if chunk.kind not in ("stop", "place")), default=0)
         at = 0
         while at < len(self.chunks):
             chunk = self.chunks[at]
+            self.at_end = at == last
             if chunk.noun and (skip := self._weather(at, chunk.noun)):
                 at += skip
                 continue
@@ -567,8 +573,12 @@ class _Reader:
             self._add("place", [thing], self.leading_place)
             self.leading_place = ""
         joined = len(self.link) == 1 and self.link[0].kind == "and"
-        if joined and not noun.determiner and self.nearest in self.own:  # "a man in a suit and tie"
-            self.own.add(thing)
+        owners = [owner for owner, owned in self.own if owned == self.nearest] if joined else []
+        if any(chunk.kind == "aux" and chunk.value.endswith(("has", "have", "had")) for chunk in self.link):
+            self.own.update((owner, thing) for owner in self.subjects)
+        # "a man in a suit and tie | standing", "a man in a suit and a tie"
+        if owners and (not noun.determiner or self.at_end):
+            self.own.update((owner, thing) for owner in owners)
         elif before is None or before.kind in ("it", "stop"):
             if not self.subjects or not self._links("aux"):  # not in "a man is a rider"
                 # "a man and a woman": both; after "a dog on a couch and" a new subject begins
@@ -576,8 +586,8 @@ class _Reader:
                 self.subjects = [*self.subjects, thing] if together else [thing]
                 self.acted = False
         else:
-            if before.kind == "verb" or before.value in ("in", "with"):
-                self.own.add(thing)
+            if before.value in _OWNING:
+                self.own.update((owner, thing) for owner in self._sources())
             if before.value != "with":
                 self.found.update(_relation(source, before.value, thing) for source in self._sources())
         self.nearest = thing

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from caption.claims import Claim, conflict, reading
+from caption.claims import Claim, are_others, conflict, reading
 from caption.text import (
     ADJECTIVES,
     NUMBERS,
@@ -131,7 +131,7 @@ class _Item:
     sentence: Sentence
     claims: frozenset[Claim]
     things: tuple[str, ...]
-    own: frozenset[str]  # see `Reading`
+    own: frozenset[tuple[str, str]]  # see `Reading`
     definite: bool  # speaks of "the ball": better not the first that mentions it
     key: tuple[object, ...]
 
@@ -204,9 +204,10 @@ def _is_several(claim: Claim) -> bool:
 
 
 def _contradict(a: _Item, b: _Item, foes: dict[Claim, frozenset[Claim]]) -> bool:
-    """Whether one claims what the other can't have; what both claim ("black and white") stands, and everybody may have a shirt of his own."""
+    """Whether one claims what the other can't have; what both claim ("black and white") stands, and man and woman may
+    have shirts of their own."""
     apart = _apart(a.sentence.region, b.sentence.region)
-    theirs = a.own & b.own if a.subject != b.subject else frozenset()
+    theirs = {thing for owner, thing in a.own for other, same in b.own if thing == same and are_others(owner, other)}
     only_b = b.claims - a.claims
     return any(
         not only_b.isdisjoint(foes.get(claim, ()))

@@ -207,11 +207,12 @@ class _Inquiry:
         if not self.settings.check:
             return []
         less = [
-            _Proposal(text, one.look, one.candidate)
+            _Proposal(text, one.look, candidate)
             for one in proposals
             if self.judge.support(one.text, self.evidence(one.text)) < self.min_support
             for text in (*without_an_adjective(one.text), *without_a_clause(one.text))
             if _says_something(text)
+            for candidate in (one.candidate, *sorted(self.proposers[one.text] - {one.candidate}))
         ]
         return self._new(less, lambda one: one.text)
 

@@ -68,11 +68,12 @@ SURROUNDINGS = word_set(
     "afternoon grass meadow garden yard backyard kitchen bathroom bedroom office restaurant store shop market sidewalk sand shore "
     "harbor airport station stadium court farm zoo countryside"
 )
-PLURALS = word_set("people police cattle")
-EITHER_NUMBER = word_set("sheep deer")  # one or many
+PLURALS = word_set("people police cattle glasses")
+EITHER_NUMBER = word_set("sheep deer fish")  # one or many
+# No "a" before them.
 MASSES = word_set(
-    "fish food wine milk juice cheese butter water snow grass sand bread rice meat fruit furniture clothing luggage traffic art"
-)  # no "a" before them
+    "food wine milk juice cheese butter water snow grass sand bread rice meat fruit furniture clothing luggage traffic art"
+)
 # In -ing and -ed, yet no verbs.
 _THINGS = word_set(
     "building painting drawing ceiling wedding clothing string spring wing thing earring something railing evening "
@@ -125,8 +126,11 @@ _IRREGULAR_PLURALS = {
     "loaves": "loaf",
     "scarves": "scarf",
     "lens": "lens",
+    "glasses": "glasses",
 }
-_IN_IE = word_set("cookies brownies movies ties pies hoodies selfies zombies")  # of a cookie, not of a cooky
+_IN_IE = word_set(
+    "cookies brownies movies ties pies hoodies selfies zombies veggies smoothies doggies"
+)  # of a cookie, not of a cooky
 
 
 def singular(word: str) -> str:
@@ -151,7 +155,10 @@ def is_verb_form(word: str) -> bool:
     return word in FINITE_VERBS or (len(word) > 4 and word.endswith(("ing", "ed")) and word not in _THINGS)
 
 
-_AN = re.compile(r"(?!one\b|once\b|eu|uni|use|usi|usu|uti|uk)[aeiou]|hour|honest|heir", re.IGNORECASE)
+_AN = re.compile(
+    r"(?!one\b|once\b|eu|ewe|ufo|uni(?![dmn])|usb|use|usi|usu|ute|uti|uk)[aeiou]|hour|honest|honou?r|heir",
+    re.IGNORECASE,
+)
 
 
 def article(text: str) -> str:
@@ -159,15 +166,18 @@ def article(text: str) -> str:
     return "an" if _AN.match(text) else "a"
 
 
-_PICTURES = word_set("picture photo photograph image frame")
+_PICTURES = word_set("picture photo photograph photography image frame")
 _ON_A_WALL = re.compile(r"\b(?:on|in)(?: \w+){0,2} walls?\b")
 
 
 def is_seen_itself(view: str, rest: Iterable[str]) -> bool:
     """Whether a view ("picture" of …) is spoken of itself, given the bare words that follow its "of": "a picture of a dog on a wall" hangs
-    there, "a view of a city from a boat" is from it."""
-    words = list(itertools.takewhile(lambda word: word not in ("with", "and"), rest))
-    return "from" in words or (view in _PICTURES and bool(_ON_A_WALL.search(" ".join(words))))
+    there, "a view of a city from a boat" is from it; not what something in it does: "a picture of a cat sitting on a wall"."""
+    words = list(itertools.takewhile(lambda word: word not in ("with", "and") and not is_verb_form(word), rest))
+    if view in _PICTURES and _ON_A_WALL.search(" ".join(words)):
+        return True
+    seen_from = view in _PICTURES or view in ("view", "scene")
+    return seen_from and any(word == "from" and after in DETERMINERS for word, after in itertools.pairwise(words))
 
 
 def upper_first(text: str) -> str:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from caption.claims import Chunk, Claim, Noun, Reading, conflict, is_surroundings, likeness, reading, surroundings
+from caption.claims import (
+    GROUPS,
+    Chunk,
+    Claim,
+    Noun,
+    Reading,
+    conflict,
+    is_surroundings,
+    likeness,
+    reading,
+    surroundings,
+)
 from caption.text import (
     ADJECTIVES,
     ARTICLES,
@@ -36,9 +47,7 @@ _QUALITIES = ADJECTIVES - {"baby"} | word_set(
     "cloudy crowded busy quiet calm gray blonde bald metal plastic brick stone glass"
 )
 NOT_THINGS = SURROUNDINGS | word_set("nothing someone air top side")  # nothing to look for, or to ask about
-_PARTS = word_set(
-    "back front side top bottom inside outside interior exterior middle end edge rest"
-)  # "the back of a bus"
+_PARTS = word_set("back side top bottom interior exterior middle end edge rest")  # "the back of a bus"
 _OWNED = word_set("my your his her its our their")
 _SHADES = word_set("dark light bright")  # "dark blue"
 
@@ -78,8 +87,13 @@ def named(text: str) -> tuple[str, ...]:
         # an "and" stays between two qualities only
         phrase = " ".join(word for i, word in enumerate(words) if word != "and" or 0 < i < len(words) - 2)
         if phrase and noun.thing not in NOT_THINGS:
-            phrases.append(phrase if noun.plural or noun.thing in MASSES else f"{article(phrase)} {phrase}")
+            phrases.append(f"{article(phrase)} {phrase}" if _takes_article(noun) else phrase)
     return tuple(dict.fromkeys(phrases))
+
+
+def _takes_article(noun: Noun) -> bool:
+    """Whether a noun phrase that is mentioned first begins with "a": not "dogs", nor "luggage", yet "a pile of luggage"."""
+    return not noun.plural and (noun.thing not in MASSES or not GROUPS.isdisjoint(noun.modifiers))
 
 
 def finished(text: str) -> str:
@@ -166,7 +180,7 @@ class _Shape:
         tail = self.said(self.head_end)
         if self.kind == "clause" and kinds == ("aux", "quality"):  # "a ball is large" is true of some
             head, tail = f"{self.tail[1].value} {head}", ""
-        if not self.noun.plural and self.noun.thing not in MASSES:
+        if _takes_article(self.noun):
             head = f"{article(head)} {head}"
         return " ".join(filter(None, (self.said(0, self.noun.start), head, tail)))
 
@@ -175,8 +189,8 @@ class _Shape:
         assert self.noun is not None
         head = self._head()
         if head.startswith("the ") and self.noun.thing not in _PARTS:  # "there is the ball" is no English
-            after, bare_one = head.removeprefix("the "), self.noun.thing in MASSES or not self.noun.determiner
-            head = after if self.noun.plural or bare_one else f"{article(after)} {after}"
+            after = head.removeprefix("the ")
+            head = f"{article(after)} {after}" if _takes_article(self.noun) and self.noun.determiner else after
         parts = (lead, "there are" if self.noun.plural else "there is", head, self.said(self.head_end), *behind)
         return " ".join(filter(None, parts))
 
@@ -263,6 +277,7 @@ class Teller:
 
     def __init__(self) -> None:
         self.said: set[Claim] = set()
+        self.own: set[tuple[str, str]] = set()  # who wears or holds what
         self.mentions: dict[str, list[_Mention]] = {}
         self.news: frozenset[Claim] = frozenset()  # what a region's statement says is done that wasn't said before
 
@@ -350,8 +365,7 @@ class Teller:
             if noun is not None:
                 subject = noun is found.noun
                 where = is_surroundings(before, noun)
-                # another's hat is another hat
-                apart = not subject_known and (bool(self.news) or noun.thing in found.reading.own)
+                apart = (bool(self.news) and not subject_known) or self._is_anothers(noun.thing, found.reading)
                 known = subject_known if subject else self._is_known(noun) and not apart
                 if where:
                     known = surroundings(noun) <= self.said
@@ -360,6 +374,11 @@ class Teller:
                 elif known and subject and (noun.number == noun.determiner) and self.mentions.get(noun.thing):
                     found.words[noun.start] = f"the {found.words[noun.start]}"
             before = chunk
+
+    def _is_anothers(self, thing: str, found: Reading) -> bool:
+        """Whether somebody wears or holds a thing here that another did before: another's hat is another hat."""
+        mine = {owner for owner, owned in found.own if owned == thing}
+        return bool(mine) and any(owned == thing and owner not in mine for owner, owned in self.own)
 
     def _without_known(self, text: str) -> str:
         """The statement without surroundings that were said before, where they hang on a thing and not on what it does."""
@@ -382,6 +401,7 @@ class Teller:
 
     def _remember(self, found: Reading) -> None:
         self.said |= found.claims
+        self.own |= found.own
         before: Chunk | None = None
         for chunk in found.chunks:
             if chunk.noun and not is_surroundings(before, chunk.noun):

@@ -139,6 +139,8 @@ def test_combining_again_changes_nothing(leader: str, others: list[str], below_w
         ("The men, some trees, his hat", ("men", "trees", "a hat")),
         ("it is raining", ()),
         ("food on a table", ("food", "a table")),
+        ("a bunch of fruit", ("a bunch of fruit",)),
+        ("an unidentified object", ("an unidentified object",)),
         ("a university building by an hour glass", ("a university building", "an hour glass")),
         ("a tower on top of a building in the air", ("a tower", "a building")),
         ("a dog and sheep", ("a dog", "sheep")),
@@ -281,7 +283,7 @@ EXAMPLES = [
     ),
     (
         "a baseball player swinging a bat | a man is holding a bat | there is a catcher behind a batter | a crowd of people in the background",
-        "A baseball player swinging a bat. A man is holding a bat. There is a catcher behind a batter. There is a crowd of people in the background.",
+        "A baseball player swinging a bat. A man is holding the bat. There is a catcher behind a batter. There is a crowd of people in the background.",
     ),
     (
         "a stop sign on a pole | a street sign | the sign is red | there is a stop sign | a blue sky with clouds",
@@ -414,6 +416,28 @@ EXAMPLES = [
         "A man holding two bags. On the right, there is a woman holding three bags.",
     ),
     ("a man in a red shirt | a man in a blue shirt", "A man in a red shirt."),
+    ("a man in a red shirt | a person in a blue shirt", "A man in a red shirt."),
+    ("a bathroom with a white toilet | a room with a black toilet", "A bathroom with a white toilet."),
+    (
+        "a man on a bench | a man with a red hat | a woman with a blue hat",
+        "A man on a bench. The man has a red hat. There is a woman with a blue hat.",
+    ),
+    (
+        "a man with a beard | a woman in a hat | a man in a hat",
+        "A woman in a hat. There is a man with a beard. The man is in a hat.",
+    ),
+    (
+        "a man in a suit and a tie | a woman in a suit and a blue tie",
+        "A woman in a suit and a blue tie. There is a man in a suit and a tie.",
+    ),
+    ("a white bowl on a table | fruit in a bowl", "A white bowl on a table. There is fruit in the bowl."),
+    ("a brown horse by a tree | a woman riding a horse", "A brown horse by a tree. There is a woman riding the horse."),
+    ("a man wearing glasses | a glass", "A man wearing glasses. There is a glass."),
+    (
+        "an airport | the pile of luggage is on a cart",
+        "A pile of luggage is on a cart. There is an airport.",
+    ),
+    ("two fish in a bowl | orange fish", "Two fish in a bowl. The fish are orange."),
     # what isn't what its last word says
     ("a hot dog on a plate | a dog under a table", "A hot dog on a plate. There is a dog under a table."),
     ("two hot dogs on a plate | red hot dogs", "Two hot dogs on a plate. The hot dogs are red."),

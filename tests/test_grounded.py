@@ -102,6 +102,14 @@ class TestRounds:
         assert (first.kept, first.reason) == (True, "supported")
         assert {one.reason for one in others if one.text == first.text} == {"repeated"}
 
+    def test_that_a_simpler_form_is_supported_is_told_to_all_who_said_more(self, tiny_describer, monkeypatch) -> None:
+        monkeypatch.setattr(type(tiny_describer.model), "text", lambda self, ids: "a dog in a red hat")
+        judge = tiny_describer.judge
+        monkeypatch.setattr(judge, "support", lambda text, evidence: float(text == "a dog"), raising=False)
+        strict = dataclasses.replace(GROUNDED, detail="low", min_support=0.5)
+        description = tiny_describer.describe(PICTURE, strict)
+        assert "unsupported" not in {one.reason for one in description.candidates}
+
     @pytest.mark.parametrize(("failing", "stages"), [("regions", {"prompts"}), ("questions", {"prompts", "regions"})])
     def test_a_failing_round_keeps_the_text_and_is_told(
         self, tiny_describer, monkeypatch, failing: str, stages: set[str]
