@@ -115,10 +115,12 @@ GROUPS = word_set("group crowd couple pair bunch lot row line stack pile number 
 _HERDS = word_set("group crowd couple pair number herd flock team")  # "the sheep of a herd are"
 _MANY = word_set("couple number")  # "a couple of dogs are"
 _MUCH = word_set("lot variety")  # "a lot of dogs are", "a lot of traffic is"
-_COMPOUNDED = word_set("covered lined")
-_OWNING = word_set("in with wearing wears holding holds carrying carries riding rides")
+_COMPOUNDED = word_set("covered lined")  # behind a noun and before another: "a snow covered slope"
+_OWNING = word_set(
+    "in with wearing wears holding holds carrying carries riding rides"
+)  # what follows is somebody's own
 _NAMES_OF_TWO = {"dog": "hot", "horse": "rocking"}  # no dog, no horse
-_FOR_ONE = word_set("a an the one 1 this that each every another")
+_FOR_ONE = word_set("a an the one 1 this that each every another")  # with these "sheep" is one
 _ADVERBS = word_set("not together away alone outdoors indoors outside inside ahead forward")
 _STOPS = ",;:.!?…"
 _MADE = word_set("building painting drawing opening")  # things, where no other thing follows
@@ -250,6 +252,11 @@ def _is_content(word: str) -> bool:
 
 def _is_plural(word: str) -> bool:
     return word in PLURALS or singular(word) != word
+
+
+def _is_having(chunk: Chunk) -> bool:
+    """ "has", "have had": a thing of one's own follows, not what somebody is like."""
+    return chunk.kind == "aux" and chunk.value.split()[-1] in ("has", "have", "had")
 
 
 class _Chunker:
@@ -435,7 +442,7 @@ class _Chunker:
             return bool(run) and not self._are_like(run) and (self._acts_alone(at, determined) or self._is_done(at))
         after = self._word(at + 1)
         if run and word in _COMPOUNDED and _is_content(after) and after and not self.stops[at]:
-            return False  # "a snow covered slope"
+            return False
         if run and not self._are_like(run):
             return True
         if self.stops[at] or not after or not _is_content(after) or is_verb_form(after):
@@ -469,7 +476,7 @@ class _Chunker:
             return False
         if before.kind == "and" and len(self.found) > 1:
             return self.found[-2].kind == "quality"
-        return before.kind == "it" or (before.kind == "aux" and before.value.split()[-1] not in ("has", "have", "had"))
+        return before.kind == "it" or (before.kind == "aux" and not _is_having(before))
 
     def _view(self, end: int) -> int:
         """Where 'a close up of', 'a black and white photo of' ends, given where the noun in it ends; 0 where there is none."""
@@ -574,7 +581,7 @@ class _Reader:
             self.leading_place = ""
         joined = len(self.link) == 1 and self.link[0].kind == "and"
         owners = [owner for owner, owned in self.own if owned == self.nearest] if joined else []
-        if any(chunk.kind == "aux" and chunk.value.endswith(("has", "have", "had")) for chunk in self.link):
+        if any(map(_is_having, self.link)):
             self.own.update((owner, thing) for owner in self.subjects)
         # "a man in a suit and tie | standing", "a man in a suit and a tie"
         if owners and (not noun.determiner or self.at_end):

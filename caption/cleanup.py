@@ -295,9 +295,10 @@ def _is_plural_or_mass(after: Sequence[str]) -> bool:
         head = current
         if word[-1] in PUNCTUATION:
             break
-    return head in PLURALS | EITHER_NUMBER | MASSES or singular(head) != head
+    return head in _WITHOUT_ARTICLE or singular(head) != head
 
 
+_WITHOUT_ARTICLE = PLURALS | EITHER_NUMBER | MASSES
 _LEADS_TO_NOUN = ARTICLES | PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | ADJECTIVES | {"there", "this", "that", "it"}
 _SAYS_OF_NOUN = AUXILIARIES | CONJUNCTIONS | {"that", "which", "who", "with"}
 

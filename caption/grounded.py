@@ -206,14 +206,14 @@ class _Inquiry:
         """What is left of unsupported statements when an adjective or a clause is cut."""
         if not self.settings.check:
             return []
-        less = [
-            _Proposal(text, one.look, candidate)
-            for one in proposals
-            if self.judge.support(one.text, self.evidence(one.text)) < self.min_support
-            for text in (*without_an_adjective(one.text), *without_a_clause(one.text))
-            if _says_something(text)
-            for candidate in (one.candidate, *sorted(self.proposers[one.text] - {one.candidate}))
-        ]
+        less = []
+        for one in proposals:
+            if self.judge.support(one.text, self.evidence(one.text)) >= self.min_support:
+                continue
+            for text in (*without_an_adjective(one.text), *without_a_clause(one.text)):
+                if _says_something(text):
+                    self.proposers[text] |= self.proposers[one.text]
+                    less.append(dataclasses.replace(one, text=text))
         return self._new(less, lambda one: one.text)
 
     # ------------------------------------------------------------------------------------------------ the text so far
@@ -255,7 +255,7 @@ class _Inquiry:
         least, calibrated = self.draft.min_support or 0.0, self.draft.calibrated
         supported = [one.text for one in self.draft.statements if is_supported(one, least, calibrated=calibrated)]
         believed = {self.checked[text].candidate for text in supported}
-        said_too = {candidate for text in supported for candidate in self.proposers[text]}
+        said = believed.union(*(self.proposers[text] for text in supported))
         found = []
         for i, one in enumerate(self.candidates):
             told = claims(one.text.lower())
@@ -263,7 +263,7 @@ class _Inquiry:
             kept = one.text == self.draft.text or (
                 (one.prompt, one.round, one.region) in used and in_text and i in believed
             )
-            reason = "supported" if kept else "repeated" if i in believed | said_too else "unsupported"
+            reason = "supported" if kept else "repeated" if i in said else "unsupported"
             found.append(dataclasses.replace(one, kept=kept, reason=reason))
         self.draft.candidates[:0] = found  # a round that broke off comes last
 
@@ -481,15 +481,16 @@ def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tup
     introduced = _introduced(sentences)
     found = [(said, prompts.MORE_THINGS) for said in list(dict.fromkeys(said for said, _ in introduced.values()))[:2]]
     for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
+        name = noun.name(reading(said).words)
         for kind in kinds:
-            found.append((said, f"the {_name(said, noun)} {kind.replace('is', 'are', 1) if noun.several else kind}"))
+            found.append((said, f"the {name} {kind.replace('is', 'are', 1) if noun.several else kind}"))
     return found
 
 
 def suppositions(sentences: Sequence[Sentence]) -> list[str]:
     """Where every thing the text names could be, how large, and how any two of them could stand to each other."""
     things = list(_introduced(sentences).values())[: prompts.MAX_SUPPOSED_THINGS]
-    names = [f"the {_name(said, noun)}" for said, noun in things]
+    names = [f"the {noun.name(reading(said).words)}" for said, noun in things]
     being = [f"{name} {'are' if noun.several else 'is'}" for name, (_, noun) in zip(names, things, strict=True)]
     found = [f"{one} {quality}" for one in being for quality in prompts.SUPPOSED_QUALITIES]
     for first, second in itertools.permutations(range(len(things)), 2):
@@ -508,7 +509,3 @@ def _introduced(sentences: Sequence[Sentence]) -> dict[str, tuple[str, Noun]]:
             if chunk.noun and chunk.noun.thing in reading(said).things and chunk.noun.thing not in NOT_THINGS:
                 found.setdefault(chunk.noun.thing, (said, chunk.noun))
     return found
-
-
-def _name(said: str, noun: Noun) -> str:
-    return noun.name(reading(said).words)

@@ -128,9 +128,8 @@ _IRREGULAR_PLURALS = {
     "lens": "lens",
     "glasses": "glasses",
 }
-_IN_IE = word_set(
-    "cookies brownies movies ties pies hoodies selfies zombies veggies smoothies doggies"
-)  # of a cookie, not of a cooky
+# Of a cookie, not of a cooky.
+_IN_IE = word_set("cookies brownies movies ties pies hoodies selfies zombies veggies smoothies doggies")
 
 
 def singular(word: str) -> str:

@@ -188,8 +188,9 @@ class Followed:
 
     def where(self, thing: str) -> tuple[float, float] | None:
         """The centre (x, y) of where the decoder looked when it wrote `thing`, in shares of the whole picture."""
+        last = thing.split()[-1]  # of a hot dog, the dog
         for word in self.seeing:
-            if singular(word.word.casefold()) == thing.split()[-1]:  # of a hot dog, the dog
+            if singular(word.word.casefold()) == last:
                 return _centre(word.seen, self.box)
         return None
 

@@ -48,6 +48,7 @@ _QUALITIES = ADJECTIVES - {"baby"} | word_set(
 )
 NOT_THINGS = SURROUNDINGS | word_set("nothing someone air top side")  # nothing to look for, or to ask about
 _PARTS = word_set("back side top bottom interior exterior middle end edge rest")  # "the back of a bus"
+_NO_OTHER = SURROUNDINGS | _PARTS  # "the" goes with them unmentioned
 _OWNED = word_set("my your his her its our their")
 _SHADES = word_set("dark light bright")  # "dark blue"
 
@@ -330,7 +331,7 @@ class Teller:
 
     def _comes_too_early(self, noun: Noun) -> bool:
         """Whether a statement speaks of "the ball" that nobody mentioned; there is but one sun."""
-        return noun.determiner == "the" and noun.thing not in self.mentions and noun.thing not in SURROUNDINGS | _PARTS
+        return noun.determiner == "the" and noun.thing not in self.mentions and noun.thing not in _NO_OTHER
 
     def _where(self, found: _Shape) -> str:
         chunks = found.reading.chunks
