@@ -1,11 +1,13 @@
 """Pictures a second: a batch against one after another, in one run.
 
-    python -m benchmarks.batch                                             # 128 drawn scenes, the demo model
-    python -m benchmarks.batch --model random --precision int8             # 16 of them, a blip-large of random weights
-    python -m benchmarks.batch --model FOLDER --pictures 64 --markdown
+    python -m benchmarks.batch                                             # 128 drawn scenes, the
+    demo model python -m benchmarks.batch --model random --precision int8             # 16 of them,
+    a blip-large of random weights python -m benchmarks.batch --model FOLDER --pictures 64
+    --markdown
 
-Everyone reads the same files and writes a plain caption of each: `run_batch` with its journal, `Describer.describe` in a loop, and plain
-transformers in a loop. Whether their captions are the same is told beside the figures.
+Everyone reads the same files and writes a plain caption of each: `run_batch` with its journal,
+`Describer.describe` in a loop, and plain transformers in a loop. Whether their captions are the
+same is told beside the figures.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from benchmarks.measure import Spread, interleaved, pair_ratios, seconds
 from benchmarks.random_blip_large import write_checkpoint
 from benchmarks.speed import Report, Settings, facts, machine, positive, prepare, say
 from caption import DescribeOptions, Describer, load_describer
-from caption.batch import BatchOptions, run_batch
+from caption.hub.find import find_model
+from caption.jobs.journal import Journal
+from caption.jobs.local import run_batch
+from caption.jobs.options import BatchOptions
 from caption.prompts import PRESETS
-from caption.registry import find_model
-from caption.writers import Journal
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
@@ -57,13 +60,17 @@ def one_by_one(describer: Describer, pictures: Path) -> Captions:
     return {path.name: describer.describe(path, plain).text for path in sorted(pictures.iterdir())}
 
 
-def by_transformers(processor: BlipProcessor, network: BlipForConditionalGeneration, pictures: Path) -> Captions:
+def by_transformers(
+    processor: BlipProcessor, network: BlipForConditionalGeneration, pictures: Path
+) -> Captions:
     """As the model card does it, with the search of our plain captions."""
     search, found = PRESETS["plain"], {}
     for path in sorted(pictures.iterdir()):
         with Image.open(path) as picture:
             inputs = processor(images=picture.convert("RGB"), return_tensors="pt")
-        output = network.generate(**inputs, num_beams=search.num_beams, max_new_tokens=search.max_new_tokens)
+        output = network.generate(
+            **inputs, num_beams=search.num_beams, max_new_tokens=search.max_new_tokens
+        )
         found[path.name] = processor.decode(output[0], skip_special_tokens=True).strip()
     return found
 
@@ -126,9 +133,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.batch", description="Pictures a second, in a batch and not."
     )
-    parser.add_argument("--model", default="demo", help=f"demo | base | large | {RANDOM} (a blip-large) | a folder")
+    parser.add_argument(
+        "--model", default="demo", help=f"demo | base | large | {RANDOM} (a blip-large) | a folder"
+    )
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "int8"))
-    parser.add_argument("--pictures", type=positive, help=f"default {PICTURES}, with random weights {RANDOM_PICTURES}")
+    parser.add_argument(
+        "--pictures",
+        type=positive,
+        help=f"default {PICTURES}, with random weights {RANDOM_PICTURES}",
+    )
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--markdown", action="store_true")

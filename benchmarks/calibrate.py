@@ -1,12 +1,16 @@
-"""Make a model's `calibration.json`: how its evidence turns into a probability, and what its pictures look like.
+"""Make a model's `calibration.json`: how its evidence turns into a probability, and what its
+pictures look like.
 
-    python -m benchmarks.calibrate --model demo --scenes 400                        # the demo models, on drawn scenes
-    python -m benchmarks.quality --calibrate PICTURES --annotations captions.json --model large     # a user's, on captioned pictures
+    python -m benchmarks.calibrate --model demo --scenes 400                        # the demo
+    models, on drawn scenes python -m benchmarks.quality --calibrate PICTURES --annotations
+    captions.json --model large     # a user's, on captioned pictures
 
-Drawn scenes: the pipeline's own statements against the truth. Captioned pictures: the statements of a picture's own captions are true, those of
-another picture's captions are false unless its own captions claim the same. The probabilities come from a logistic regression (Platt 1999)
-over `caption.verify.numbers`; the threshold is the lowest at which what is left is true as often as asked for: on scenes the facts of the
-finished texts (a text prefers what is new, and so takes more of the errors than their share), on captioned pictures the statements.
+Drawn scenes: the pipeline's own statements against the truth. Captioned pictures: the statements of
+a picture's own captions are true, those of another picture's captions are false unless its own
+captions claim the same. The probabilities come from a logistic regression (Platt 1999) over
+`caption.evidence.judge.numbers`; the threshold is the lowest at which what is left is true as often
+as asked for: on scenes the facts of the finished texts (a text prefers what is new, and so takes
+more of the errors than their share), on captioned pictures the statements.
 """
 
 from __future__ import annotations
@@ -24,14 +28,15 @@ import torch
 from benchmarks.coco import Captioned
 from benchmarks.truth import verdict
 from caption import DescribeOptions, Describer, load_describer
-from caption.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
-from caption.claims import claims
-from caption.grounded import supported_text
-from caption.image import load_image
-from caption.registry import WEIGHTS_FILE
-from caption.text import split_phrases
+from caption.evidence.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
+from caption.evidence.judge import Judge, agreement, numbers, summary
+from caption.hub.specs import WEIGHTS_FILE
+from caption.image.load import load_image
+from caption.image.regions import WHOLE
+from caption.language.claims import claims
+from caption.language.text import split_phrases
+from caption.strategies.inquiry import supported_text
 from caption.types import Sentence
-from caption.verify import WHOLE, Judge, agreement, numbers, summary
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
 from scripts.demo_model.facts import holds, read
@@ -39,7 +44,8 @@ from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 
 FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
 FALSE_AT_MOST = 0.02
-THRESHOLDS = (*(hundredth / 100 for hundredth in range(50, 98, 2)), 0.98, 0.985, 0.99, 0.995)  # tried on texts
+# tried on texts
+THRESHOLDS = (*(hundredth / 100 for hundredth in range(50, 98, 2)), 0.98, 0.985, 0.99, 0.995)
 RIDGE = 1e-3
 KNOWN_SHARE = 0.999  # of pictures like those measured that count as known
 KNOWN_MARGIN = 1.15
@@ -62,7 +68,9 @@ class Described:
 
 
 def is_true(text: str, scene: Scene) -> bool | None:
-    """Whether all a statement says can be read and holds; None where its truth doesn't count (an object hardly seen)."""
+    """Whether all a statement says can be read and holds; None where its truth doesn't count (an
+    object hardly seen).
+    """
     reading = read(text)
     truths = [holds(fact, scene) for fact in reading.facts]
     if reading.unread or False in truths or not truths:
@@ -71,36 +79,53 @@ def is_true(text: str, scene: Scene) -> bool | None:
 
 
 def judged_statements(statements: Iterable[Sentence], scene: Scene) -> list[Judged]:
-    """The pipeline's statements about a scene against its truth; those of round 1 that no region repeated also as they stand where
-    none is looked at."""
+    """The pipeline's statements about a scene against its truth; those of round 1 that no region
+    repeated also as they stand where none is looked at.
+    """
     found = []
     for one in statements:
         truth = is_true(one.text, scene)
         if truth is None or one.evidence is None:
             continue
         found.append(Judged(numbers(one.text, one.evidence), truth))
-        if one.round == 1 and one.evidence.match_nouns is not None and one.evidence.match_region is None:
-            found.append(Judged(numbers(one.text, dataclasses.replace(one.evidence, match_nouns=None)), truth))
+        if (
+            one.round == 1
+            and one.evidence.match_nouns is not None
+            and one.evidence.match_region is None
+        ):
+            found.append(
+                Judged(
+                    numbers(one.text, dataclasses.replace(one.evidence, match_nouns=None)), truth
+                )
+            )
     return found
 
 
-def scene_summaries(describer: Describer, pictures: int, first: int = FIRST_SCENE) -> list[list[float]]:
-    """What the vision tower sees of held-out scenes, in short (`caption.verify.summary`)."""
+def scene_summaries(
+    describer: Describer, pictures: int, first: int = FIRST_SCENE
+) -> list[list[float]]:
+    """What the vision tower sees of held-out scenes, in short (`caption.evidence.judge.summary`)."""
     return [
         summary(describer.model.encode([draw(random_scene(HELD_OUT_SEEDS + number), PICTURE_SIDE)]))
         for number in range(first, first + pictures)
     ]
 
 
-def described_scenes(describer: Describer, scenes: int, first: int = FIRST_SCENE) -> list[Described]:
-    """What the pipeline states about held-out scenes, what it supposes where there is a matcher included."""
+def described_scenes(
+    describer: Describer, scenes: int, first: int = FIRST_SCENE
+) -> list[Described]:
+    """What the pipeline states about held-out scenes, what it supposes where there is a matcher
+    included.
+    """
     before = describer.grounded
     describer.grounded = dataclasses.replace(before, suppose=describer.judge.matcher is not None)
     found = []
     try:
         for number in range(first, first + scenes):
             scene = random_scene(HELD_OUT_SEEDS + number)
-            description = describer.describe(draw(scene, PICTURE_SIDE), DescribeOptions(strategy="grounded"))
+            description = describer.describe(
+                draw(scene, PICTURE_SIDE), DescribeOptions(strategy="grounded")
+            )
             found.append(Described(scene, description.statements))
             if len(found) % 20 == 0:
                 print(f"{len(found)} scenes", flush=True)
@@ -127,7 +152,11 @@ def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -
         own = list(statements[number])
         claimed = {caption: claims(caption.lower()) for caption in one.captions}
         everything = frozenset().union(*claimed.values())
-        other = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)] if len(captioned) > 1 else {}
+        other = (
+            statements[(number + rng.randrange(1, len(captioned))) % len(captioned)]
+            if len(captioned) > 1
+            else {}
+        )
         foreign = [text for text in other if not claims(text) <= everything][: len(own)]
         texts = own + foreign
         if not texts:
@@ -143,21 +172,33 @@ def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -
 
 
 def fit(judged: Sequence[Judged]) -> tuple[dict[str, float], float]:
-    """Weights and intercept of the logistic regression, by Newton's method with a little ridge. Raises `ValueError` without both kinds."""
+    """Weights and intercept of the logistic regression, by Newton's method with a little ridge.
+    Raises `ValueError` without both kinds.
+    """
     labels = torch.tensor([float(one.true) for one in judged], dtype=torch.float64)
     if not 0 < labels.sum() < len(labels):
         raise ValueError("true and false statements are both needed")
     names = list(judged[0].numbers)
-    rows = torch.tensor([[one.numbers[name] for name in names] for one in judged], dtype=torch.float64)
+    rows = torch.tensor(
+        [[one.numbers[name] for name in names] for one in judged], dtype=torch.float64
+    )
     mean, spread = rows.mean(0), rows.std(0)
     varying = spread > 1e-9  # a witness that never spoke gets no weight
-    inputs = torch.cat([(rows - mean)[:, varying] / spread[varying], torch.ones(len(rows), 1, dtype=torch.float64)], 1)
+    inputs = torch.cat(
+        [
+            (rows - mean)[:, varying] / spread[varying],
+            torch.ones(len(rows), 1, dtype=torch.float64),
+        ],
+        1,
+    )
     weights = torch.zeros(inputs.shape[1], dtype=torch.float64)
     for _ in range(50):
         likely = torch.sigmoid(inputs @ weights)
         gradient = inputs.T @ (likely - labels) / len(labels) + RIDGE * weights
         curvature = (inputs.T * (likely * (1 - likely))) @ inputs / len(labels)
-        step = torch.linalg.solve(curvature + RIDGE * torch.eye(len(weights), dtype=torch.float64), gradient)
+        step = torch.linalg.solve(
+            curvature + RIDGE * torch.eye(len(weights), dtype=torch.float64), gradient
+        )
         weights = weights - step
         if step.abs().max() < 1e-9:
             break
@@ -167,8 +208,12 @@ def fit(judged: Sequence[Judged]) -> tuple[dict[str, float], float]:
     return dict(zip(names, scaled.tolist(), strict=True)), intercept.item()
 
 
-def threshold(probabilities: np.ndarray, true: np.ndarray, false_at_most: float = FALSE_AT_MOST) -> float:
-    """The lowest threshold, in hundredths, at which at most this share of the statements above is false; 0.99 where there is none."""
+def threshold(
+    probabilities: np.ndarray, true: np.ndarray, false_at_most: float = FALSE_AT_MOST
+) -> float:
+    """The lowest threshold, in hundredths, at which at most this share of the statements above is
+    false; 0.99 where there is none.
+    """
     for hundredth in range(1, 100):
         above = probabilities >= hundredth / 100
         if above.any() and 1 - true[above].mean() <= false_at_most:
@@ -176,16 +221,25 @@ def threshold(probabilities: np.ndarray, true: np.ndarray, false_at_most: float 
     return 0.99
 
 
-def text_truth(described: Sequence[Described], calibration: Calibration, least: float) -> tuple[int, int, float]:
-    """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a threshold makes."""
+def text_truth(
+    described: Sequence[Described], calibration: Calibration, least: float
+) -> tuple[int, int, float]:
+    """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a
+    threshold makes.
+    """
     verdicts = []
     for number, one in enumerate(described):
         supported = [
-            dataclasses.replace(statement, support=calibration.probability(numbers(statement.text, statement.evidence)))
+            dataclasses.replace(
+                statement,
+                support=calibration.probability(numbers(statement.text, statement.evidence)),
+            )
             for statement in one.statements
             if statement.evidence
         ]
-        text = " ".join(sentence.text for sentence in supported_text(supported, least, calibrated=True))
+        text = " ".join(
+            sentence.text for sentence in supported_text(supported, least, calibrated=True)
+        )
         verdicts.append(verdict(number, one.scene, text))
     stated = sum(len(one.stated) + len(one.unread) for one in verdicts)
     false = sum(len(one.false) + len(one.unread) for one in verdicts)
@@ -195,7 +249,9 @@ def text_truth(described: Sequence[Described], calibration: Calibration, least: 
 def text_threshold(
     described: Sequence[Described], calibration: Calibration, false_at_most: float = FALSE_AT_MOST
 ) -> float:
-    """The lowest of `THRESHOLDS` at which at most this share of the facts in the texts is false; the highest where there is none."""
+    """The lowest of `THRESHOLDS` at which at most this share of the facts in the texts is false;
+    the highest where there is none.
+    """
     for least in THRESHOLDS:
         stated, false, recall = text_truth(described, calibration, least)
         share = false / stated if stated else 0.0
@@ -206,7 +262,9 @@ def text_threshold(
 
 
 def known_pictures(summaries: Sequence[Sequence[float]]) -> Known:
-    """Mean and whitening directions of half of the pictures, and the limit that nearly all of the other half keep."""
+    """Mean and whitening directions of half of the pictures, and the limit that nearly all of the
+    other half keep.
+    """
     seen = np.asarray(summaries)
     half, rest = seen[::2], seen[1::2]
     mean = half.mean(0)
@@ -215,7 +273,9 @@ def known_pictures(summaries: Sequence[Sequence[float]]) -> Known:
     whitening = (directions[:, kept] / np.sqrt(spread[kept])).T  # (K, D)
     known = Known(_rounded(mean), tuple(map(_rounded, whitening)), 1.0)
     distances = [known.distance(one) for one in rest]
-    return Known(known.mean, known.directions, KNOWN_MARGIN * float(np.quantile(distances, KNOWN_SHARE)))
+    return Known(
+        known.mean, known.directions, KNOWN_MARGIN * float(np.quantile(distances, KNOWN_SHARE))
+    )
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
@@ -229,8 +289,9 @@ def calibrate(
     measured: str,
     described: Sequence[Described] = (),
 ) -> Calibration:
-    """A calibration from judged statements; with `summaries` it also knows which pictures are foreign, with `described` scenes the
-    threshold is chosen by the finished texts."""
+    """A calibration from judged statements; with `summaries` it also knows which pictures are
+    foreign, with `described` scenes the threshold is chosen by the finished texts.
+    """
     weights, intercept = fit(judged)
     matcher = describer.judge.matcher
     calibration = Calibration(
@@ -269,11 +330,19 @@ def write(found: Calibration, describer: Describer, output: Path | None) -> None
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the calibration of a model on drawn scenes.")
-    parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
+    parser.add_argument(
+        "--model", default="demo", help="a registry name or a folder (default: demo)"
+    )
     parser.add_argument("--scenes", type=int, default=400, help="scenes to describe")
-    parser.add_argument("--pictures", type=int, default=2000, help="pictures to learn what is known from")
-    parser.add_argument("--first", type=int, default=FIRST_SCENE, help="number of the first held-out scene")
-    parser.add_argument("--output", type=Path, help=f"default: {CALIBRATION_FILE} beside the weights")
+    parser.add_argument(
+        "--pictures", type=int, default=2000, help="pictures to learn what is known from"
+    )
+    parser.add_argument(
+        "--first", type=int, default=FIRST_SCENE, help="number of the first held-out scene"
+    )
+    parser.add_argument(
+        "--output", type=Path, help=f"default: {CALIBRATION_FILE} beside the weights"
+    )
     return parser
 
 

@@ -1,16 +1,22 @@
-"""Captions of photographs held against people's: BLEU-4, CIDEr-D, and how the sentence check tells a picture's own caption from another's.
+"""Captions of photographs held against people's: BLEU-4, CIDEr-D, and how the sentence check tells
+a picture's own caption from another's.
 
-Written here because pycocoevalcap, the usual package, runs Java for its tokens, and no kept package has CIDEr-D without it.
+Written here because pycocoevalcap, the usual package, runs Java for its tokens, and no kept package
+has CIDEr-D without it.
 
-Sources: Papineni et al. 2002 (BLEU), Vedantam et al. 2015 (CIDEr-D), Chen et al. 2015 (the COCO evaluation: Stanford's PTBTokenizer 3.4.1,
-then BLEU with the closest reference length, and CIDEr-D with document frequencies of the references given).
+Sources: Papineni et al. 2002 (BLEU), Vedantam et al. 2015 (CIDEr-D), Chen et al. 2015 (the COCO
+evaluation: Stanford's PTBTokenizer 3.4.1, then BLEU with the closest reference length, and CIDEr-D
+with document frequencies of the references given).
 
 Departures from that evaluation:
-- Tokens: web and mail addresses, SGML, telephone numbers, "5 1/2", "u.s.-based" and "don'ts" are cut at their punctuation instead of staying
-  whole; only the abbreviations listed here keep their full stop; € and £ become $ and # as there, rarer currencies stay.
-- BLEU is 0 where no run of four words matches at all; the original adds 1e-15 to each count and finds a value near 0.
+- Tokens: web and mail addresses, SGML, telephone numbers, "5 1/2", "u.s.-based" and "don'ts" are
+  cut at their punctuation instead of staying whole; only the abbreviations listed here keep their
+  full stop; € and £ become $ and # as there, rarer currencies stay.
+- BLEU is 0 where no run of four words matches at all; the original adds 1e-15 to each count and
+  finds a value near 0.
 
-Compared once with the original: the same tokens for 2,970 of 2,978 lines of English prose, BLEU-4 and CIDEr-D equal to nine digits.
+Compared once with the original: the same tokens for 2,970 of 2,978 lines of English prose, BLEU-4
+and CIDEr-D equal to nine digits.
 """
 
 from __future__ import annotations
@@ -27,9 +33,9 @@ from typing import Any
 
 from PIL import Image
 
-from caption.decoding import generate
-from caption.image import load_image
-from caption.model import BlipModel
+from caption.decoding.run import generate
+from caption.image.load import load_image
+from caption.model.blip import BlipModel
 from caption.options import DecodingOptions
 from scripts.demo_model.train_matcher import auroc
 
@@ -42,13 +48,15 @@ Tokens = Sequence[str]
 
 # ------------------------------------------------------------------------------------------------------------ tokens
 
-# What the evaluation takes out after tokenizing. It names the brackets in upper case when all is lower case already, so that they stay; so
-# do runs such as "!!".
+# What the evaluation takes out after tokenizing. It names the brackets in upper case when all is
+# lower case already, so that they stay; so do runs such as "!!".
 _DROPPED = frozenset(("'", "`", "``", "''", '"', ".", "?", "!", ",", ":", ";", "-"))
 _DROPPED_RUN = re.compile(r"\.\.+|…|(?<!-)-{2,4}(?!-)|[–—―]")
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 # One sign for each kind of quote, and the currencies that the Penn Treebank knew.
-_SIGNS = str.maketrans({**dict.fromkeys("’‘‛´", "'"), **dict.fromkeys("“”„«»", '"'), "€": "$", "£": "#", "¢": " cents"})
+_SIGNS = str.maketrans(
+    {**dict.fromkeys("’‘‛´", "'"), **dict.fromkeys("“”„«»", '"'), "€": "$", "£": "#", "¢": " cents"}
+)
 _ABBREVIATIONS = (
     "mr|mrs|ms|drs?|profs?|st|ste|mt|ft|lt|col|gen|capt|sgt|cpl|maj|gov|sen|rep|rev|hon|jr|sr|bros|esq|ave|blvd|rd|dept|inc|cos?|corp|ltd|"
     "vs|etc|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|mon|tues?|wed|thurs?|fri"
@@ -77,7 +85,9 @@ _TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a caption as the COCO evaluation counts them, in lower case and without punctuation (see the module's departures)."""
+    """The words of a caption as the COCO evaluation counts them, in lower case and without
+    punctuation (see the module's departures).
+    """
     found = _TOKEN.findall(text.translate(_SIGNS))
     kept = (token for token in found if token not in _DROPPED and not _DROPPED_RUN.fullmatch(token))
     return [_BRACKETS.get(token, token).lower() for token in kept]
@@ -112,9 +122,11 @@ def bleu4(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
 
 
 def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:
-    """CIDEr-D of each picture, 0 to 10; the corpus's is their mean (published figures are 100 times that mean).
+    """CIDEr-D of each picture, 0 to 10; the corpus's is their mean (published figures are 100 times
+    that mean).
 
-    A run of words weighs its count times log(pictures / pictures in whose references it stands), so that one picture alone scores 0.
+    A run of words weighs its count times log(pictures / pictures in whose references it stands), so
+    that one picture alone scores 0.
     """
     pictures = len(references)
     documents = Counter(
@@ -124,24 +136,36 @@ def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
     )
 
     def weights(tokens: Tokens, length: int) -> dict[tuple[str, ...], float]:
-        return {run: n * math.log(pictures / max(1, documents[run])) for run, n in runs(tokens, length).items()}
+        return {
+            run: n * math.log(pictures / max(1, documents[run]))
+            for run, n in runs(tokens, length).items()
+        }
 
     def similarity(candidate: Tokens, reference: Tokens, length: int) -> float:
         """The cosine, where a run counts no more often than the reference has it."""
         said, known = weights(candidate, length), weights(reference, length)
         scale = math.hypot(*said.values()) * math.hypot(*known.values())
         return (
-            sum(min(said[run], known[run]) * known[run] for run in said.keys() & known.keys()) / scale if scale else 0.0
+            sum(min(said[run], known[run]) * known[run] for run in said.keys() & known.keys())
+            / scale
+            if scale
+            else 0.0
         )
 
     def score(candidate: Tokens, known: Sequence[Tokens]) -> float:
         total = 0.0
         for reference in known:
             penalty = math.exp(-((len(candidate) - len(reference)) ** 2) / (2 * SIGMA**2))
-            total += penalty * sum(similarity(candidate, reference, n + 1) for n in range(LONGEST_RUN)) / LONGEST_RUN
+            total += (
+                penalty
+                * sum(similarity(candidate, reference, n + 1) for n in range(LONGEST_RUN))
+                / LONGEST_RUN
+            )
         return 10 * total / len(known)
 
-    return [score(candidate, known) for candidate, known in zip(candidates, references, strict=True)]
+    return [
+        score(candidate, known) for candidate, known in zip(candidates, references, strict=True)
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures
@@ -156,7 +180,9 @@ class Captioned:
 
 
 def read_annotations(folder: Path, file: Path) -> list[Captioned]:
-    """COCO's caption format: `images` with id and file_name, `annotations` with image_id and caption; in the order of the images."""
+    """COCO's caption format: `images` with id and file_name, `annotations` with image_id and
+    caption; in the order of the images.
+    """
 
     def pictures(content: Any) -> list[Captioned]:
         captions: dict[int, list[str]] = {}
@@ -169,7 +195,9 @@ def read_annotations(folder: Path, file: Path) -> list[Captioned]:
 
 
 def read_karpathy(folder: Path, file: Path) -> list[Captioned]:
-    """The test split of Karpathy's dataset_coco.json; pictures lie in `folder` or in their own folder (val2014) below it."""
+    """The test split of Karpathy's dataset_coco.json; pictures lie in `folder` or in their own
+    folder (val2014) below it.
+    """
 
     def place(one: dict[str, Any]) -> Path:
         below = folder / one["filepath"] / one["filename"]
@@ -177,7 +205,9 @@ def read_karpathy(folder: Path, file: Path) -> list[Captioned]:
 
     def pictures(content: Any) -> list[Captioned]:
         test = [one for one in content["images"] if one["split"] == "test"]
-        return [Captioned(place(one), tuple(said["raw"] for said in one["sentences"])) for one in test]
+        return [
+            Captioned(place(one), tuple(said["raw"] for said in one["sentences"])) for one in test
+        ]
 
     return _read(file, "Karpathy split", pictures)
 
@@ -195,8 +225,10 @@ def _read(file: Path, kind: str, pictures: Callable[[Any], list[Captioned]]) -> 
 
 @dataclass(frozen=True)
 class Figures:
-    """`words`, `seconds`: of a text, on average. `silent`: pictures of which nothing was said. `check_auroc`: how often the check holds a
-    picture's own caption (its first) for better supported than another picture's; None for a single picture."""
+    """`words`, `seconds`: of a text, on average. `silent`: pictures of which nothing was said.
+    `check_auroc`: how often the check holds a picture's own caption (its first) for better
+    supported than another picture's; None for a single picture.
+    """
 
     pictures: int
     references: int
@@ -214,7 +246,9 @@ def measure(
     check: Callable[[Image.Image, list[str]], list[float]],
     tell: Callable[[str], None],
 ) -> tuple[Figures, list[str]]:
-    """The figures of at least one picture, and the texts. `check` gives one support per text; `tell` hears of progress."""
+    """The figures of at least one picture, and the texts. `check` gives one support per text;
+    `tell` hears of progress.
+    """
     texts: list[str] = []
     own: list[float] = []
     foreign: list[float] = []
@@ -225,7 +259,8 @@ def measure(
         texts.append(describe(picture))
         spent += time.perf_counter() - began
         if len(captioned) > 1:
-            other = captioned[(number + 1) % len(captioned)]  # shuffled by one: nobody keeps his own
+            # shuffled by one: nobody keeps his own
+            other = captioned[(number + 1) % len(captioned)]
             mine, theirs = check(picture, [one.captions[0], other.captions[0]])
             own.append(mine)
             foreign.append(theirs)
@@ -248,10 +283,13 @@ def measure(
 
 
 def continuing(model: BlipModel, prompt: str) -> Callable[[Image.Image], str]:
-    """Captions as Salesforce's evaluation makes them: the prompt continued by its beam search, without our clean-up. The prompt isn't part
-    of the caption."""
+    """Captions as Salesforce's evaluation makes them: the prompt continued by its beam search,
+    without our clean-up. The prompt isn't part of the caption.
+    """
     prompt_ids = model.prompt_ids(prompt)
-    options = DecodingOptions(max_length=LONGEST, min_new_tokens=max(0, SHORTEST - len(prompt_ids)), num_beams=BEAMS)
+    options = DecodingOptions(
+        max_length=LONGEST, min_new_tokens=max(0, SHORTEST - len(prompt_ids)), num_beams=BEAMS
+    )
 
     def describe(picture: Image.Image) -> str:
         ((best, *_),) = generate(model, model.encode([picture]), [prompt_ids], options)

@@ -1,6 +1,7 @@
 """Load a checkpoint, describe one picture, and print what it cost.
 
-    python -m benchmarks.describe_once models/blip-demo-scenes caption/examples/scene-1.png --detail high
+    python -m benchmarks.describe_once models/blip-demo-scenes caption/web/examples/scene-1.png
+    --detail high
 
 Load time, seconds per stage, peak memory of the process (VmHWM, Linux), versions and threads.
 """
@@ -42,11 +43,15 @@ def main() -> None:
     began = time.perf_counter()
     describer = load_describer(args.model, args.device, args.precision, threads=args.threads)
     loaded = time.perf_counter() - began
-    description = describer.describe(args.picture, DescribeOptions(detail=args.detail, strategy=args.strategy))
+    description = describer.describe(
+        args.picture, DescribeOptions(detail=args.detail, strategy=args.strategy)
+    )
     print(
         f"{describer.name} on {describer.device} in {describer.precision}, {torch.get_num_threads()} threads, {platform.machine()}"
     )
-    print(f"python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}")
+    print(
+        f"python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    )
     print(f"load and warm-up {loaded:.1f} s")
     for stage in ("image", "encoding", "prompts", "extension", "enhancement", "total"):
         print(f"{stage:12} {getattr(description.times, stage):8.2f} s")

@@ -1,12 +1,14 @@
 """What a precision costs in truth: the same pictures in float32 and in each other precision.
 
-    python -m benchmarks.fidelity                       # 1,000 drawn scenes, the demo model, plain captions
-    python -m benchmarks.fidelity --large FOLDER        # and a BLIP-large (random weights will do): embeddings and log-probabilities
+    python -m benchmarks.fidelity                       # 1,000 drawn scenes, the demo model, plain
+    captions python -m benchmarks.fidelity --large FOLDER        # and a BLIP-large (random weights
+    will do): embeddings and log-probabilities
 
-Scenes: the share of stated facts that are true, over all facts of all scenes, and how many texts are word for word those of float32.
-BLIP-large: the cosine between the image embeddings of both precisions (per patch), and the mean Kullback-Leibler divergence of the next
-token's distribution from float32's, teacher-forced over random beginnings; and, in each precision, the largest difference of a log-probability
-between a batch and its members alone.
+Scenes: the share of stated facts that are true, over all facts of all scenes, and how many texts
+are word for word those of float32. BLIP-large: the cosine between the image embeddings of both
+precisions (per patch), and the mean Kullback-Leibler divergence of the next token's distribution
+from float32's, teacher-forced over random beginnings; and, in each precision, the largest
+difference of a log-probability between a batch and its members alone.
 """
 
 from __future__ import annotations
@@ -18,29 +20,35 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from caption.cleanup import clean_caption
-from caption.decoding import generate
-from caption.image import load_image
-from caption.model import BlipModel, load_model
-from caption.network import Cache, ImageKeys, trees_of
+from caption.decoding.run import generate
+from caption.hub.find import find_model
+from caption.image.load import load_image
+from caption.language.cleanup import clean_caption
+from caption.model.attention import ImageKeys, trees_of
+from caption.model.blip import BlipModel
+from caption.model.cache import Cache
+from caption.model.loading import load_model
 from caption.prompts import PRESETS
-from caption.registry import find_model
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE, Outcome, judge
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
 
 BATCH = 20
-EXAMPLES = Path(__file__).parents[1] / "caption" / "examples"
+EXAMPLES = Path(__file__).parents[1] / "caption" / "web" / "examples"
 
 
-def scene_texts(models: dict[str, BlipModel], scenes: int) -> Iterator[dict[str, tuple[str, Outcome]]]:
+def scene_texts(
+    models: dict[str, BlipModel], scenes: int
+) -> Iterator[dict[str, tuple[str, Outcome]]]:
     """Per held-out scene, what each precision says of it and how that stands against its truth."""
     for first in range(0, scenes, BATCH):
         batch = [random_scene(HELD_OUT_SEEDS + n) for n in range(first, min(first + BATCH, scenes))]
         pictures = [draw(scene, PICTURE_SIDE) for scene in batch]
         said = {precision: captions(model, pictures) for precision, model in models.items()}
         for i, scene in enumerate(batch):
-            yield {precision: (texts[i], judge(texts[i], scene)) for precision, texts in said.items()}
+            yield {
+                precision: (texts[i], judge(texts[i], scene)) for precision, texts in said.items()
+            }
 
 
 def captions(model: BlipModel, pictures: list[Image.Image]) -> list[str]:
@@ -67,23 +75,33 @@ def report_scenes(rows: list[dict[str, tuple[str, Outcome]]]) -> None:
 
 
 @torch.inference_mode()
-def next_token_logprobs(model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]) -> torch.Tensor:
+def next_token_logprobs(
+    model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]
+) -> torch.Tensor:
     """(P, V) for token ids `beginnings`, each looking at every picture of `embeds` in turn."""
     owners = [i % len(embeds) for i in range(len(beginnings))]
     return prefilled(model, model.decoder.image_keys(embeds), beginnings, owners)
 
 
 @torch.inference_mode()
-def largest_batch_difference(model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]) -> float:
-    """The largest difference of a log-probability between a batch of all `beginnings` and each of them alone."""
+def largest_batch_difference(
+    model: BlipModel, embeds: torch.Tensor, beginnings: list[list[int]]
+) -> float:
+    """The largest difference of a log-probability between a batch of all `beginnings` and each of
+    them alone.
+    """
     keys = model.decoder.image_keys(embeds)
     owners = [i % len(embeds) for i in range(len(beginnings))]
     together = prefilled(model, keys, beginnings, owners)
-    alone = [prefilled(model, keys, [b], [owner]) for b, owner in zip(beginnings, owners, strict=True)]
+    alone = [
+        prefilled(model, keys, [b], [owner]) for b, owner in zip(beginnings, owners, strict=True)
+    ]
     return (together - torch.cat(alone)).abs().max().item()
 
 
-def prefilled(model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], owners: list[int]) -> torch.Tensor:
+def prefilled(
+    model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], owners: list[int]
+) -> torch.Tensor:
     cache = Cache([len(b) for b in beginnings], 1, owners, model.device)
     (trees,) = trees_of(beginnings, owners)
     (logits,) = model.decoder.prefill(trees, [cache], keys)
@@ -92,7 +110,9 @@ def prefilled(model: BlipModel, keys: ImageKeys, beginnings: list[list[int]], ow
 
 def compare_large(folder: Path, precisions: list[str], beginnings: int) -> None:
     """Cosine of the embeddings and divergence of the decoder, one model in memory at a time."""
-    pictures = [load_image(path) for path in sorted(EXAMPLES.iterdir()) if path.suffix in (".png", ".jpg")]
+    pictures = [
+        load_image(path) for path in sorted(EXAMPLES.iterdir()) if path.suffix in (".png", ".jpg")
+    ]
     generator = torch.Generator().manual_seed(0)
     embeds: dict[str, torch.Tensor] = {}
     logprobs: dict[str, torch.Tensor] = {}
@@ -100,7 +120,10 @@ def compare_large(folder: Path, precisions: list[str], beginnings: int) -> None:
         model = load_model(folder, "cpu", precision)
         if precision == "float32":
             lengths = torch.randint(0, 40, (beginnings,), generator=generator).tolist()
-            words = [torch.randint(1000, len(model.tokenizer), (n,), generator=generator).tolist() for n in lengths]
+            words = [
+                torch.randint(1000, len(model.tokenizer), (n,), generator=generator).tolist()
+                for n in lengths
+            ]
         embeds[precision] = model.encode(pictures).image_embeds
         # the decoder is judged alone: both read the float32 embeddings
         given = embeds["float32"].to(model.dtype)
@@ -126,11 +149,19 @@ def compare_large(folder: Path, precisions: list[str], beginnings: int) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="What a precision costs in truth.")
-    parser.add_argument("--model", default="demo", help="a registry name or a folder, for the scenes (default: demo)")
+    parser.add_argument(
+        "--model",
+        default="demo",
+        help="a registry name or a folder, for the scenes (default: demo)",
+    )
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--precisions", default="bfloat16,int8", help="compared with float32")
-    parser.add_argument("--large", type=Path, help="folder of a BLIP-large, e.g. by benchmarks.random_blip_large")
-    parser.add_argument("--beginnings", type=int, default=64, help="beginnings of captions for the divergence")
+    parser.add_argument(
+        "--large", type=Path, help="folder of a BLIP-large, e.g. by benchmarks.random_blip_large"
+    )
+    parser.add_argument(
+        "--beginnings", type=int, default=64, help="beginnings of captions for the divergence"
+    )
     return parser
 
 

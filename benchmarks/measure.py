@@ -1,9 +1,10 @@
 """Timing side by side, what the machine can do at best, and the floor that follows for BLIP.
 
-A floor is the time in which no engine that works through the same layers can be beaten on this machine: every weight and every cached key
-and value read once at the best read bandwidth, plus every operation at the rate of the best matrix product of that precision and
-shape, both measured in the same run. Counts come from the checkpoint's settings; biases, norms and embeddings looked up, less than one
-part in a hundred, are left out.
+A floor is the time in which no engine that works through the same layers can be beaten on this
+machine: every weight and every cached key and value read once at the best read bandwidth, plus
+every operation at the rate of the best matrix product of that precision and shape, both measured in
+the same run. Counts come from the checkpoint's settings; biases, norms and embeddings looked up,
+less than one part in a hundred, are left out.
 """
 
 from __future__ import annotations
@@ -46,12 +47,16 @@ class Spread:
 
 
 def pair_ratios(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
-    """How many times as long theirs took, round by round: a machine's slow minute then falls on both sides."""
+    """How many times as long theirs took, round by round: a machine's slow minute then falls on
+    both sides.
+    """
     return Spread(tuple(b / a for a, b in zip(ours, theirs, strict=True)))
 
 
 def interleaved(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Spread]:
-    """Let all contestants run in every round, every second round backwards. Each returns its own figure."""
+    """Let all contestants run in every round, every second round backwards. Each returns its own
+    figure.
+    """
     found: dict[str, list[float]] = {name: [] for name in contestants}
     for one in range(rounds):
         for name in list(contestants)[:: -1 if one % 2 else 1]:
@@ -81,7 +86,9 @@ def seconds(run: Callable[[], object], device: str) -> float:
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix product: `rows` vectors of `into` numbers times a weight (`out`, `into`). `few_rows`: the text decoder's, not the tower's."""
+    """A matrix product: `rows` vectors of `into` numbers times a weight (`out`, `into`).
+    `few_rows`: the text decoder's, not the tower's.
+    """
 
     rows: int
     into: int
@@ -176,7 +183,7 @@ def _product(precision: str, product: Product, device: str) -> Callable[[], torc
     weight = torch.randn(product.out, product.into, device=device) * 0.02
     bias = torch.zeros(product.out, device=device)
     if precision == "int8":
-        from caption.network import Int8Linear, ManyRowsInt8Linear
+        from caption.model.linear import Int8Linear, ManyRowsInt8Linear
 
         kind = Int8Linear if product.few_rows else ManyRowsInt8Linear
         linear = kind.from_float(weight, bias)
@@ -191,7 +198,9 @@ def _product(precision: str, product: Product, device: str) -> Callable[[], torc
 
 @dataclass(frozen=True)
 class Work:
-    """What a piece of work must read and compute; `product` is the shape whose rate it is judged by."""
+    """What a piece of work must read and compute; `product` is the shape whose rate it is judged
+    by.
+    """
 
     read_bytes: int
     operations: int
@@ -215,7 +224,9 @@ class Floor:
 def floor(works: Sequence[Work], precision: str, speeds: Speeds) -> Floor:
     read_bytes = sum(work.read_bytes for work in works)
     computing = sum(work.operations / speeds.rate(precision, work.product) for work in works)
-    return Floor(read_bytes, sum(work.operations for work in works), read_bytes / speeds.bandwidth, computing)
+    return Floor(
+        read_bytes, sum(work.operations for work in works), read_bytes / speeds.bandwidth, computing
+    )
 
 
 @dataclass(frozen=True)
@@ -249,7 +260,9 @@ class Shape:
 
     @property
     def layer_weights(self) -> int:
-        """Of one text layer without what makes the picture's keys: query, key, value, two outputs, the cross query, the inner two."""
+        """Of one text layer without what makes the picture's keys: query, key, value, two outputs,
+        the cross query, the inner two.
+        """
         return 6 * self.width**2 + 2 * self.width * self.inner
 
     @property
@@ -272,7 +285,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Counter:
-    """Counts the work of a BLIP of that shape in a precision. `cache_bytes`: of one number among cached keys and values."""
+    """Counts the work of a BLIP of that shape in a precision. `cache_bytes`: of one number among
+    cached keys and values.
+    """
 
     shape: Shape
     weight_bytes: int
@@ -282,11 +297,20 @@ class Counter:
         return Product(rows, self.shape.width, self.shape.inner)
 
     def _image_product(self) -> Product:
-        return Product(self.shape.image_tokens, self.shape.image_width, self.shape.image_inner, few_rows=False)
+        return Product(
+            self.shape.image_tokens, self.shape.image_width, self.shape.image_inner, few_rows=False
+        )
 
     def _image_cache(self, pictures: int) -> int:
         """Bytes of the keys and values of pictures."""
-        return 2 * self.shape.layers * self.shape.width * pictures * self.shape.image_tokens * self.cache_bytes
+        return (
+            2
+            * self.shape.layers
+            * self.shape.width
+            * pictures
+            * self.shape.image_tokens
+            * self.cache_bytes
+        )
 
     def encoding(self, pictures: int) -> Work:
         """The vision tower over pictures, its weights read once for all."""
@@ -303,7 +327,9 @@ class Counter:
         """The pictures' keys and values for every text layer."""
         weights = self.shape.image_key_weights
         return Work(
-            weights * self.weight_bytes, 2 * pictures * self.shape.image_tokens * weights, self._image_product()
+            weights * self.weight_bytes,
+            2 * pictures * self.shape.image_tokens * weights,
+            self._image_product(),
         )
 
     def prefill(self, lengths: Sequence[int], pictures: int) -> Work:
@@ -311,15 +337,20 @@ class Counter:
         s, tokens = self.shape, sum(lengths)
         seen = tokens * s.image_tokens + sum(length * (length + 1) // 2 for length in lengths)
         operations = (
-            2 * tokens * s.layers * s.layer_weights + 4 * s.layers * s.width * seen + 2 * len(lengths) * s.head_weights
+            2 * tokens * s.layers * s.layer_weights
+            + 4 * s.layers * s.width * seen
+            + 2 * len(lengths) * s.head_weights
         )
-        read = (s.layers * s.layer_weights + s.head_weights) * self.weight_bytes + self._image_cache(pictures)
+        read = (
+            s.layers * s.layer_weights + s.head_weights
+        ) * self.weight_bytes + self._image_cache(pictures)
         return Work(read, operations, self._text_product(tokens))
 
     def step(self, lengths: Sequence[int], rows: int, step: int, pictures: int) -> Work:
         """The `step`-th token (1 is the first after the prefill) for `rows` rows of every prompt.
 
-        Of the cache, beams can't read less than one line of common ancestors per prompt and the column each row has just written.
+        Of the cache, beams can't read less than one line of common ancestors per prompt and the
+        column each row has just written.
         """
         s, all_rows = self.shape, len(lengths) * rows
         weights = s.layers * s.layer_weights + s.head_weights
@@ -333,7 +364,11 @@ class Counter:
             self._text_product(all_rows),
         )
 
-    def decoding(self, lengths: Sequence[int], rows: int, tokens: int, pictures: int = 1) -> list[Work]:
-        """`tokens` new ones for `rows` rows of every prompt, the pictures' keys being there: the first comes from the prefill."""
+    def decoding(
+        self, lengths: Sequence[int], rows: int, tokens: int, pictures: int = 1
+    ) -> list[Work]:
+        """`tokens` new ones for `rows` rows of every prompt, the pictures' keys being there: the
+        first comes from the prefill.
+        """
         steps = [self.step(lengths, rows, step, pictures) for step in range(1, tokens)]
         return [self.prefill(lengths, pictures), *steps]

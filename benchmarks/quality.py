@@ -1,10 +1,13 @@
-"""What a description is worth: held against the known truth of drawn scenes, or against people's captions of photographs.
+"""What a description is worth: held against the known truth of drawn scenes, or against people's
+captions of photographs.
 
-    python -m benchmarks.quality --scenes 300 --markdown                    # recall, false facts, repetition for every strategy
-    python -m benchmarks.quality --start 10000 --strategies plain,grounded-high --json tune.json    # tuning, away from scenes 0 to 299
-    python -m benchmarks.quality --check                                    # how well the sentence check tells true from false
-    python -m benchmarks.quality --coco val2014 --annotations captions_val2014.json --model large
-    python -m benchmarks.quality --calibrate PICTURES --annotations captions.json --model large     # writes calibration.json
+    python -m benchmarks.quality --scenes 300 --markdown                    # recall, false facts,
+    repetition for every strategy python -m benchmarks.quality --start 10000 --strategies
+    plain,grounded-high --json tune.json    # tuning, away from scenes 0 to 299 python -m
+    benchmarks.quality --check                                    # how well the sentence check
+    tells true from false python -m benchmarks.quality --coco val2014 --annotations
+    captions_val2014.json --model large python -m benchmarks.quality --calibrate PICTURES
+    --annotations captions.json --model large     # writes calibration.json
 
 See benchmarks/README.md for what the columns mean.
 """
@@ -30,7 +33,7 @@ from benchmarks import calibrate, coco
 from benchmarks.speed import Report, Settings, facts, listed, machine, positive, say
 from benchmarks.truth import Verdict, verdict
 from caption import DescribeOptions, Describer, load_describer
-from caption.model import BlipModel
+from caption.model.blip import BlipModel
 from caption.types import Description
 from scripts.demo_model.captions import caption, statement
 from scripts.demo_model.changes import SLOTS, change, is_true
@@ -47,21 +50,27 @@ TELL_EVERY = 20  # scenes
 
 
 class Describes(Protocol):
-    """What is measured of `caption.describe.Describer`. `grounded`: a `caption.prompts.GroundedSettings`."""
+    """What is measured of `caption.describe.Describer`. `grounded`: a
+    `caption.prompts.GroundedSettings`.
+    """
 
     grounded: Any
 
     @property
     def model(self) -> BlipModel: ...
 
-    def describe(self, image: Image.Image, options: DescribeOptions | None = None) -> Description: ...
+    def describe(
+        self, image: Image.Image, options: DescribeOptions | None = None
+    ) -> Description: ...
 
     def check(self, image: Image.Image, texts: list[str]) -> list[float]: ...
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to describe. `without`: the part of the grounded pipeline that is left out, "check" or "regions"."""
+    """A way to describe. `without`: the part of the grounded pipeline that is left out, "check" or
+    "regions".
+    """
 
     options: DescribeOptions
     without: str = ""
@@ -106,8 +115,10 @@ def share(part: float, whole: float) -> float | None:
 
 @dataclass(frozen=True)
 class Slot:
-    """One kind of fact over all scenes: the share of the known ones that were stated, and of the stated ones that were false; None where
-    there was none. "unread" is the share of unreadable runs in all that was stated, all of it false."""
+    """One kind of fact over all scenes: the share of the known ones that were stated, and of the
+    stated ones that were false; None where there was none. "unread" is the share of unreadable runs
+    in all that was stated, all of it false.
+    """
 
     recall: float | None
     false: float | None
@@ -115,8 +126,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Summary:
-    """`recall`: the mean over scenes of the share of facts stated. `false`: the share of false ones in all stated facts, an unreadable run
-    counting as one. `repeated`: the share of clauses that only repeat. `facts`, `words`, `seconds`: of a text, on average."""
+    """`recall`: the mean over scenes of the share of facts stated. `false`: the share of false ones
+    in all stated facts, an unreadable run counting as one. `repeated`: the share of clauses that
+    only repeat. `facts`, `words`, `seconds`: of a text, on average.
+    """
 
     variant: str
     scenes: int
@@ -190,7 +203,9 @@ def judge_variants(
 
 @dataclass(frozen=True)
 class Telling:
-    """How often a true sentence is held for better supported than one with a fact of `slot` changed."""
+    """How often a true sentence is held for better supported than one with a fact of `slot`
+    changed.
+    """
 
     slot: str
     pairs: int
@@ -199,7 +214,9 @@ class Telling:
 
 @dataclass(frozen=True)
 class Bin:
-    """Statements of neighbouring support: the lowest, the highest and the mean support, and the share of them that is true."""
+    """Statements of neighbouring support: the lowest, the highest and the mean support, and the
+    share of them that is true.
+    """
 
     statements: int
     low: float
@@ -219,7 +236,9 @@ class CheckReport:
 
 
 def changed_pairs(scene: Scene, rng: random.Random) -> list[tuple[str, str, str]]:
-    """(slot, true sentence, the same with a fact of that slot changed): up to two for each kind of fact."""
+    """(slot, true sentence, the same with a fact of that slot changed): up to two for each kind of
+    fact.
+    """
     pairs = []
     for slot in SLOTS:
         for text in (caption(scene, rng, detailed=True), statement(scene, rng)):
@@ -229,30 +248,49 @@ def changed_pairs(scene: Scene, rng: random.Random) -> list[tuple[str, str, str]
     return pairs
 
 
-def equal_mass_bins(supports: Sequence[float], truths: Sequence[bool], count: int = BINS) -> list[Bin]:
-    """Bins of equally many statements (give or take one) by rising support; fewer where there are fewer statements."""
+def equal_mass_bins(
+    supports: Sequence[float], truths: Sequence[bool], count: int = BINS
+) -> list[Bin]:
+    """Bins of equally many statements (give or take one) by rising support; fewer where there are
+    fewer statements.
+    """
     support, truth = np.asarray(supports, float), np.asarray(truths, float)
     parts = np.array_split(support.argsort(kind="stable"), count)
     return [
-        Bin(len(at), float(support[at].min()), float(support[at].max()), float(support[at].mean()), float(truth[at].mean()))
+        Bin(
+            len(at),
+            float(support[at].min()),
+            float(support[at].max()),
+            float(support[at].mean()),
+            float(truth[at].mean()),
+        )
         for at in parts
         if len(at)
-    ]  # fmt: skip
+    ]
 
 
 def calibration_error(bins: Sequence[Bin]) -> float | None:
-    """Expected calibration error: by how much mean support and share of truth differ, weighed by statements."""
-    return share(sum(one.statements * abs(one.support - one.true) for one in bins), sum(one.statements for one in bins))
+    """Expected calibration error: by how much mean support and share of truth differ, weighed by
+    statements.
+    """
+    return share(
+        sum(one.statements * abs(one.support - one.true) for one in bins),
+        sum(one.statements for one in bins),
+    )
 
 
 def measure_check(describer: Describes, scenes: Mapping[int, Scene]) -> CheckReport:
-    """The check on sentences with one fact changed, and its supports on all that the pipeline had to say before anything was cut."""
+    """The check on sentences with one fact changed, and its supports on all that the pipeline had
+    to say before anything was cut.
+    """
     scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     judged: list[tuple[float, bool]] = []
     calibrated = False
     for number, scene, picture in pictured(scenes):
         pairs = changed_pairs(scene, random.Random(f"check-{number}"))
-        supports = describer.check(picture, [text for _, true, false in pairs for text in (true, false)])
+        supports = describer.check(
+            picture, [text for _, true, false in pairs for text in (true, false)]
+        )
         for (slot, _, _), true, false in zip(pairs, supports[::2], supports[1::2], strict=True):
             scores[slot][0].append(true)
             scores[slot][1].append(false)
@@ -262,7 +300,11 @@ def measure_check(describer: Describes, scenes: Mapping[int, Scene]) -> CheckRep
             truth = calibrate.is_true(one.text, scene)
             if truth is not None and one.support is not None:
                 judged.append((one.support, truth))
-    telling = [Telling(slot, len(scores[slot][0]), auroc(*scores[slot])) for slot in SLOTS if slot in scores]
+    telling = [
+        Telling(slot, len(scores[slot][0]), auroc(*scores[slot]))
+        for slot in SLOTS
+        if slot in scores
+    ]
     bins = equal_mass_bins([support for support, _ in judged], [truth for _, truth in judged])
     return CheckReport(tuple(telling), tuple(bins), calibration_error(bins), calibrated)
 
@@ -281,15 +323,27 @@ def table(rows: Rows, markdown: bool) -> str:
     """The first row is the heading."""
     if markdown:
         heading, *rest = rows
-        return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rest))
+        return "\n".join(
+            f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rest)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
 
 
 def summary_rows(summaries: Sequence[Summary]) -> Rows:
-    heading = ("strategy", "recall", "false facts", "repeated", "facts", "words", "refused", "seconds")
+    heading = (
+        "strategy",
+        "recall",
+        "false facts",
+        "repeated",
+        "facts",
+        "words",
+        "refused",
+        "seconds",
+    )
     return [
         heading,
         *(
@@ -310,7 +364,13 @@ def summary_rows(summaries: Sequence[Summary]) -> Rows:
 
 def slot_rows(summaries: Sequence[Summary]) -> Rows:
     heading = ("strategy", *COLUMN_SLOTS)
-    return [heading, *((one.variant, *(slot_cell(one.slots[name]) for name in COLUMN_SLOTS)) for one in summaries)]
+    return [
+        heading,
+        *(
+            (one.variant, *(slot_cell(one.slots[name]) for name in COLUMN_SLOTS))
+            for one in summaries
+        ),
+    ]
 
 
 def slot_cell(slot: Slot) -> str:
@@ -319,14 +379,22 @@ def slot_cell(slot: Slot) -> str:
 
 
 def telling_rows(report: CheckReport) -> Rows:
-    return [("changed", "pairs", "AUROC"), *((one.slot, str(one.pairs), f"{one.auroc:.4f}") for one in report.telling)]
+    return [
+        ("changed", "pairs", "AUROC"),
+        *((one.slot, str(one.pairs), f"{one.auroc:.4f}") for one in report.telling),
+    ]
 
 
 def bin_rows(report: CheckReport) -> Rows:
     return [
         ("support", "statements", "mean support", "true"),
         *(
-            (f"{one.low:.3f} to {one.high:.3f}", str(one.statements), f"{one.support:.3f}", f"{one.true:.3f}")
+            (
+                f"{one.low:.3f} to {one.high:.3f}",
+                str(one.statements),
+                f"{one.support:.3f}",
+                f"{one.true:.3f}",
+            )
             for one in report.bins
         ),
     ]
@@ -335,7 +403,16 @@ def bin_rows(report: CheckReport) -> Rows:
 def coco_rows(figures: coco.Figures) -> Rows:
     check = "" if figures.check_auroc is None else f"{figures.check_auroc:.4f}"
     return [
-        ("pictures", "references", "BLEU-4", "CIDEr-D", "words", "silent", "seconds", "check AUROC"),
+        (
+            "pictures",
+            "references",
+            "BLEU-4",
+            "CIDEr-D",
+            "words",
+            "silent",
+            "seconds",
+            "check AUROC",
+        ),
         (
             str(figures.pictures),
             str(figures.references),
@@ -383,26 +460,40 @@ def texts_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
     found = judge_variants(describer, held_out_scenes(args.start, args.scenes), args.strategies)
     summaries = [summary(name, verdicts) for name, verdicts in found.items()]
     return Outcome(
-        (("Texts", summary_rows(summaries)), ("By kind of fact: recall / false", slot_rows(summaries))),
+        (
+            ("Texts", summary_rows(summaries)),
+            ("By kind of fact: recall / false", slot_rows(summaries)),
+        ),
         {
             "summaries": [dataclasses.asdict(one) for one in summaries],
-            "texts": {name: list(map(verdict_content, verdicts)) for name, verdicts in found.items()},
+            "texts": {
+                name: list(map(verdict_content, verdicts)) for name, verdicts in found.items()
+            },
         },
     )
 
 
 def check_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
     report = measure_check(describer, held_out_scenes(args.start, args.scenes))
-    error = "" if report.calibration_error is None else f", calibration error {report.calibration_error:.4f}"
+    error = (
+        ""
+        if report.calibration_error is None
+        else f", calibration error {report.calibration_error:.4f}"
+    )
     title = f"Statements before the cut{error} ({'' if report.calibrated else 'not '}calibrated)"
     return Outcome(
-        (("True sentences and the same with one fact changed", telling_rows(report)), (title, bin_rows(report))),
+        (
+            ("True sentences and the same with one fact changed", telling_rows(report)),
+            (title, bin_rows(report)),
+        ),
         {"check": dataclasses.asdict(report)},
     )
 
 
 def captioned_pictures(args: argparse.Namespace) -> list[coco.Captioned]:
-    """Those of the file that lie in the folder, the first `--limit` of them. Ends the program where there are none."""
+    """Those of the file that lie in the folder, the first `--limit` of them. Ends the program where
+    there are none.
+    """
     try:
         if args.annotations:
             named = coco.read_annotations(args.coco, args.annotations)
@@ -441,22 +532,42 @@ def calibrate_outcome(describer: Describer, args: argparse.Namespace) -> Outcome
     calibrate.forget_calibration(describer)
     try:
         judged = calibrate.from_captions(describer.judge, captioned)
-        found = calibrate.calibrate(describer, judged, None, f"{len(captioned)} captioned pictures in {args.coco.name}")
+        found = calibrate.calibrate(
+            describer, judged, None, f"{len(captioned)} captioned pictures in {args.coco.name}"
+        )
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
     calibrate.write(found, describer, args.output)
-    rows = [[name, f"{weight:.4f}"] for name, weight in (*found.weights.items(), ("intercept", found.intercept))]
+    rows = [
+        [name, f"{weight:.4f}"]
+        for name, weight in (*found.weights.items(), ("intercept", found.intercept))
+    ]
     return Outcome(
-        (("Calibration", [["what", "weight"], *rows, ["least support", f"{found.min_support:.2f}"]]),),
+        (
+            (
+                "Calibration",
+                [["what", "weight"], *rows, ["least support", f"{found.min_support:.2f}"]],
+            ),
+        ),
         {"calibration": dataclasses.asdict(found)},
     )
 
 
 # What a measurement's own options are when they aren't given.
-SCENE_DEFAULTS = {"scenes": DEFAULT_SCENES, "start": 0, "strategies": tuple(VARIANTS), "check": False}
+SCENE_DEFAULTS = {
+    "scenes": DEFAULT_SCENES,
+    "start": 0,
+    "strategies": tuple(VARIANTS),
+    "check": False,
+}
 COCO_DEFAULTS = {
-    "annotations": None, "karpathy": None, "limit": None, "strategy": "plain", "prompt": None, "output": None,
-}  # fmt: skip
+    "annotations": None,
+    "karpathy": None,
+    "limit": None,
+    "strategy": "plain",
+    "prompt": None,
+    "output": None,
+}
 
 
 def natural(text: str) -> int:
@@ -468,13 +579,17 @@ def natural(text: str) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quality", description="What descriptions are worth.", argument_default=None
+        prog="python -m benchmarks.quality",
+        description="What descriptions are worth.",
+        argument_default=None,
     )
     parser.add_argument("--model", help="a registry name or a folder (default: demo)")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=positive, help="default: torch's own choice")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures and texts there")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures and texts there"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     _add_scene_options(parser)
     _add_coco_options(parser)
@@ -482,15 +597,33 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_scene_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("drawn scenes", "held-out scenes, whose truth is known (the default)")
-    group.add_argument("--scenes", type=positive, metavar="N", help=f"how many (default: {DEFAULT_SCENES})")
-    group.add_argument("--start", type=natural, metavar="K", help="the first one: tune on 10000 and on (default: 0)")
-    group.add_argument("--strategies", type=listed(tuple(VARIANTS)), help=f"some of {','.join(VARIANTS)}")
-    group.add_argument("--check", action="store_true", default=None, help="measure the sentence check, not the texts")
+    group = parser.add_argument_group(
+        "drawn scenes", "held-out scenes, whose truth is known (the default)"
+    )
+    group.add_argument(
+        "--scenes", type=positive, metavar="N", help=f"how many (default: {DEFAULT_SCENES})"
+    )
+    group.add_argument(
+        "--start",
+        type=natural,
+        metavar="K",
+        help="the first one: tune on 10000 and on (default: 0)",
+    )
+    group.add_argument(
+        "--strategies", type=listed(tuple(VARIANTS)), help=f"some of {','.join(VARIANTS)}"
+    )
+    group.add_argument(
+        "--check",
+        action="store_true",
+        default=None,
+        help="measure the sentence check, not the texts",
+    )
 
 
 def _add_coco_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("photographs", "BLEU-4, CIDEr-D, and the check against shuffled captions")
+    group = parser.add_argument_group(
+        "photographs", "BLEU-4, CIDEr-D, and the check against shuffled captions"
+    )
     group.add_argument("--coco", type=Path, metavar="FOLDER", help="of pictures")
     group.add_argument(
         "--calibrate",
@@ -498,14 +631,24 @@ def _add_coco_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="of pictures: write the model's calibration instead of measuring",
     )
-    group.add_argument("--output", type=Path, metavar="FILE", help="of the calibration; default: beside the weights")
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="of the calibration; default: beside the weights",
+    )
     captions = group.add_mutually_exclusive_group()
-    captions.add_argument("--annotations", type=Path, metavar="FILE", help="their captions in COCO's format")
-    captions.add_argument("--karpathy", type=Path, metavar="FILE", help="dataset_coco.json: its test split")
+    captions.add_argument(
+        "--annotations", type=Path, metavar="FILE", help="their captions in COCO's format"
+    )
+    captions.add_argument(
+        "--karpathy", type=Path, metavar="FILE", help="dataset_coco.json: its test split"
+    )
     group.add_argument("--limit", type=positive, metavar="N", help="the first N pictures only")
     group.add_argument("--strategy", choices=tuple(VARIANTS), help="default: plain")
     group.add_argument(
-        "--prompt", help='continue this, as Salesforce\'s evaluation does with "a picture of", instead of a strategy'
+        "--prompt",
+        help='continue this, as Salesforce\'s evaluation does with "a picture of", instead of a strategy',
     )
 
 
@@ -523,7 +666,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args.coco = args.coco or args.calibrate
     mine, others = (COCO_DEFAULTS, SCENE_DEFAULTS) if args.coco else (SCENE_DEFAULTS, COCO_DEFAULTS)
     if strange := [f"--{name}" for name in others if getattr(args, name) is not None]:
-        parser.error(f"{', '.join(strange)}: not {'with' if args.coco else 'without'} --coco or --calibrate")
+        parser.error(
+            f"{', '.join(strange)}: not {'with' if args.coco else 'without'} --coco or --calibrate"
+        )
     if args.check and args.strategies:
         parser.error("--strategies: not with --check, which takes grounded-high")
     if args.strategy and args.prompt is not None:
@@ -540,7 +685,9 @@ def header(args: argparse.Namespace) -> list[str]:
     """The machine, the versions and the model."""
     settings = Settings(Path(), args.device, (args.precision,), torch.get_num_threads())
     note = f"{args.model} in {args.precision}"
-    scenes = "" if args.coco else f", held-out scenes {args.start} to {args.start + args.scenes - 1}"
+    scenes = (
+        "" if args.coco else f", held-out scenes {args.start} to {args.start + args.scenes - 1}"
+    )
     return facts(Report(machine(settings), settings, (note + scenes,), (), None, ()))
 
 
@@ -558,7 +705,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\n{title}\n\n{table(rows, args.markdown)}")
     if args.json:
         content = {"about": about, **outcome.content}
-        args.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        args.json.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

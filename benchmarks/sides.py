@@ -1,6 +1,7 @@
 """The two engines to be compared, each with the checkpoint it has loaded: ours and transformers'.
 
-All calls have a fixed number of steps: `fixed` forbids the end token, and a result of another length is an error.
+All calls have a fixed number of steps: `fixed` forbids the end token, and a result of another
+length is an error.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from transformers import (
 )
 
 from benchmarks.measure import synchronize
-from caption.decoding import decode, generate
-from caption.model import ImageFeatures, load_model
+from caption.decoding.run import decode, generate
+from caption.model.features import ImageFeatures
+from caption.model.loading import load_model
 from caption.options import DecodingOptions
 
 
@@ -38,16 +40,24 @@ def native_half(device: str) -> str | None:
         return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
     able = torch.cpu.get_capabilities()
     if kind == "cpu":
-        return "bfloat16" if any(able.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16")) else None
+        return (
+            "bfloat16"
+            if any(able.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+            else None
+        )
     return "float16"
 
 
 def one_piece_words(text: str, vocabulary: Sequence[str]) -> str:
-    """As many words as `text` has, each a single piece of that vocabulary: a word that isn't one is replaced.
+    """As many words as `text` has, each a single piece of that vocabulary: a word that isn't one is
+    replaced.
 
-    A made-up vocabulary would cut real words into letters, and the prompts would be several times as long as they are with the published one.
+    A made-up vocabulary would cut real words into letters, and the prompts would be several times
+    as long as they are with the published one.
     """
-    known = {word: None for word in vocabulary if word.isascii() and word.isalpha() and len(word) > 1}
+    known = {
+        word: None for word in vocabulary if word.isascii() and word.isalpha() and len(word) > 1
+    }
     if not known:
         raise ValueError("the vocabulary has no words")
     spare = itertools.cycle(known)
@@ -90,8 +100,12 @@ class Ours:
         for sequences in found:
             _check_length(len(sequences[0].token_ids), options)
 
-    def step_s(self, features: ImageFeatures, prompts: Sequence[str], options: DecodingOptions) -> float:
-        """Seconds of a step, on average over all but the first and the last, which do not go through the whole decoder."""
+    def step_s(
+        self, features: ImageFeatures, prompts: Sequence[str], options: DecodingOptions
+    ) -> float:
+        """Seconds of a step, on average over all but the first and the last, which do not go
+        through the whole decoder.
+        """
         ids = [self.model.prompt_ids(prompt) for prompt in prompts]
         stamps = []
         for _ in decode(self.model, features, ids, options):
@@ -102,7 +116,9 @@ class Ours:
 
 
 class Theirs:
-    """transformers: `caption` as a plain user calls it; `encode` and the rest for who takes the trouble to encode once."""
+    """transformers: `caption` as a plain user calls it; `encode` and the rest for who takes the
+    trouble to encode once.
+    """
 
     def __init__(self, folder: Path, device: str, precision: str) -> None:
         self.device, self.precision, self.dtype = device, precision, getattr(torch, precision)
@@ -115,14 +131,18 @@ class Theirs:
 
     def caption(self, picture: Image.Image, prompt: str, options: DecodingOptions) -> None:
         """A processor and a `generate` call."""
-        inputs = self.processor(images=picture, text=prompt, return_tensors="pt").to(self.device, self.dtype)
+        inputs = self.processor(images=picture, text=prompt, return_tensors="pt").to(
+            self.device, self.dtype
+        )
         output = self.network.generate(**inputs, **_settings(options))
         # the library drops the end token behind the prompt
         _check_length(output.shape[1] - (inputs["input_ids"].shape[1] - 1), options)
 
     def encode(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         """The pictures' embeddings (B, N, D)."""
-        inputs = self.processor(images=list(pictures), return_tensors="pt").to(self.device, self.dtype)
+        inputs = self.processor(images=list(pictures), return_tensors="pt").to(
+            self.device, self.dtype
+        )
         with torch.no_grad():
             return self.network.vision_model(inputs["pixel_values"])[0]
 
@@ -131,7 +151,11 @@ class Theirs:
         return [start, *self.tokenizer.encode(prompt, add_special_tokens=False)]
 
     def continue_prompts(
-        self, image_embeds: torch.Tensor, prompts: Sequence[str], options: DecodingOptions, batched: bool
+        self,
+        image_embeds: torch.Tensor,
+        prompts: Sequence[str],
+        options: DecodingOptions,
+        batched: bool,
     ) -> None:
         """Prompts of equal length share a call if `batched`, else each has its own."""
         rows = [self.prompt_ids(prompt) for prompt in prompts]
@@ -142,15 +166,23 @@ class Theirs:
             for row in rows:
                 self._decode(image_embeds, [row], options)
 
-    def step_s(self, image_embeds: torch.Tensor, prompts: Sequence[str], options: DecodingOptions) -> float:
-        """Seconds of a step of one call with all these prompts, which must be equally long; the first step is left out."""
+    def step_s(
+        self, image_embeds: torch.Tensor, prompts: Sequence[str], options: DecodingOptions
+    ) -> float:
+        """Seconds of a step of one call with all these prompts, which must be equally long; the
+        first step is left out.
+        """
         stamps = _Stamps(self.device)
         self._decode(image_embeds, [self.prompt_ids(prompt) for prompt in prompts], options, stamps)
         _check_length(len(stamps.marks), options)
         return mean_interval(stamps.marks)
 
     def _decode(
-        self, image_embeds: torch.Tensor, rows: list[list[int]], options: DecodingOptions, stamps: _Stamps | None = None
+        self,
+        image_embeds: torch.Tensor,
+        rows: list[list[int]],
+        options: DecodingOptions,
+        stamps: _Stamps | None = None,
     ) -> None:
         text = self.config.text_config
         ids = torch.tensor(rows, device=self.device)
@@ -159,7 +191,9 @@ class Theirs:
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             encoder_hidden_states=embeds,
-            encoder_attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long, device=self.device),
+            encoder_attention_mask=torch.ones(
+                embeds.shape[:2], dtype=torch.long, device=self.device
+            ),
             eos_token_id=text.sep_token_id,
             pad_token_id=text.pad_token_id,
             stopping_criteria=StoppingCriteriaList([stamps] if stamps else []),
@@ -183,7 +217,14 @@ class _Stamps(StoppingCriteria):
 
 def _settings(options: DecodingOptions) -> dict[str, object]:
     """The same search in transformers' words; the presets suppress nothing."""
-    names = ["max_new_tokens", "min_new_tokens", "num_beams", "do_sample", "repetition_penalty", "no_repeat_ngram_size"]
+    names = [
+        "max_new_tokens",
+        "min_new_tokens",
+        "num_beams",
+        "do_sample",
+        "repetition_penalty",
+        "no_repeat_ngram_size",
+    ]
     if options.do_sample:
         names += ["temperature", "top_k", "top_p"]
     if options.num_beams > 1:

@@ -1,9 +1,12 @@
-"""This project's engine against plain transformers: time, memory, and how far above the machine's floor.
+"""This project's engine against plain transformers: time, memory, and how far above the machine's
+floor.
 
-    python -m benchmarks.speed [--precisions float32,bfloat16,int8] [--device cpu] [--threads N] [--markdown] [--json FILE]
+    python -m benchmarks.speed [--precisions float32,bfloat16,int8] [--device cpu] [--threads N]
+    [--markdown] [--json FILE]
 
-Measured on a blip-large of random weights (made in a temporary folder, 1.8 GB, unless --folder names a checkpoint), with fixed step counts.
-`--steps-share 0.05 --repeats 1` is a quick look. See benchmarks/README.md for what the lines mean.
+Measured on a blip-large of random weights (made in a temporary folder, 1.8 GB, unless --folder
+names a checkpoint), with fixed step counts. `--steps-share 0.05 --repeats 1` is a quick look. See
+benchmarks/README.md for what the lines mean.
 """
 
 from __future__ import annotations
@@ -48,26 +51,28 @@ from benchmarks.measure import (
 from benchmarks.random_blip_large import write_checkpoint
 from benchmarks.sides import Ours, Theirs, fixed, native_half, one_piece_words
 from caption.describe import Describer
-from caption.model import ImageFeatures
-from caption.network import int8_available
+from caption.model.features import ImageFeatures
+from caption.model.linear import int8_available
 from caption.options import DecodingOptions, DescribeOptions
 from caption.prompts import PRESETS, PROMPTS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FOLDER = ROOT / "models" / "blip-demo-scenes"
-PHOTOGRAPH = ROOT / "caption" / "examples" / "coffee.png"
-# In the order in which they are measured; "floor" is no part of its own but adds the floor to the lines of the others.
+PHOTOGRAPH = ROOT / "caption" / "web" / "examples" / "coffee.png"
+# In the order in which they are measured; "floor" is no part of its own but adds the floor to the
+# lines of the others.
 PARTS = ("load", "memory", "forced", "steps", "encoder", "short", "batch", "floor")
 
-# "Forced high": the first round's prompts up to about 150 tokens, then two rounds on a text of 40 tokens up to 250.
+# "Forced high": the first round's prompts up to about 150 tokens, then two rounds on a text of 40
+# tokens up to 250.
 FORCED_TOKENS = 146
 ENHANCEMENT_ROUNDS, ENHANCEMENT_PROMPT_TOKENS, ENHANCEMENT_TOKENS = 2, 40, 210
 STEP_TOKENS = 32
 STEP_ROWS = ((1, 1), (1, 8), (4, 8), (8, 8))  # prompts × rows of each
 SHORT_TOKENS = 20
 BATCH_PICTURES = 16
-# Grounded captions end when the model ends them, which random weights don't: to their limits (30 tokens and fewer), or where people's end
-# (10.5 words on average in COCO; Chen et al. 2015).
+# Grounded captions end when the model ends them, which random weights don't: to their limits (30
+# tokens and fewer), or where people's end (10.5 words on average in COCO; Chen et al. 2015).
 GROUNDED_TOKENS = {"captions to their limits": None, "captions of 12 tokens": 12}
 FEWEST_TOKENS = 4  # so that a step's time is left when the first and the last are taken off
 PROBE_SHARE = 0.08  # of the steps, to see which of transformers' ways is faster
@@ -160,7 +165,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Contestant:
-    """`run` takes the share of the steps to do and returns its figure. `works`: what its floor is made of."""
+    """`run` takes the share of the steps to do and returns its figure. `works`: what its floor is
+    made of.
+    """
 
     who: str
     role: str  # ours | plain | best
@@ -177,7 +184,9 @@ def race(
     settings: Settings,
     speeds: MeasuredSpeeds | None = None,
 ) -> list[Line]:
-    """Let the contestants run in turns; ours are compared with the plain way, with the fastest of all others, and with their floor."""
+    """Let the contestants run in turns; ours are compared with the plain way, with the fastest of
+    all others, and with their floor.
+    """
 
     def told(contestant: Contestant) -> float:
         figure = contestant.run(settings.steps_share)
@@ -195,7 +204,8 @@ def race(
         ratios: tuple[Ratio, ...] = ()
         if one.role == "ours":
             ratios = tuple(
-                Ratio(role, pair_ratios(rival.values, spreads[one.who].values)) for role, rival in rivals.items()
+                Ratio(role, pair_ratios(rival.values, spreads[one.who].values))
+                for role, rival in rivals.items()
             )
         least = floor(one.works, one.precision, speeds) if speeds and one.works else None
         lines.append(Line(part, case, one.who, unit, spreads[one.who], ratios, least))
@@ -225,7 +235,9 @@ class Bench:
     def counter(self, side: Ours) -> Counter:
         return Counter(Shape.of(self.plain.config), WEIGHT_BYTES[side.precision], side.cache_bytes)
 
-    def race(self, part: str, case: str, unit: str, contestants: Sequence[Contestant]) -> list[Line]:
+    def race(
+        self, part: str, case: str, unit: str, contestants: Sequence[Contestant]
+    ) -> list[Line]:
         """Warm everyone up with the fewest steps, then `race`."""
         for one in contestants:
             say(f"{case}: warming up {one.who}")
@@ -238,10 +250,13 @@ class Bench:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Texts whose words are one piece each, so that they are as long as with the published vocabulary, whatever the checkpoint's."""
+    """Texts whose words are one piece each, so that they are as long as with the published
+    vocabulary, whatever the checkpoint's.
+    """
 
     first: tuple[str, ...]  # the first round's
-    equal: tuple[str, ...]  # the same, all as long as the longest: only such ones share a call of transformers'
+    # the same, all as long as the longest: only such ones share a call of transformers'
+    equal: tuple[str, ...]
     long: str  # an enhancement round's
 
     @classmethod
@@ -265,7 +280,10 @@ def shortened(tokens: int, share: float) -> int:
 def noise(count: int, size: int) -> list[Image.Image]:
     """RGB pictures of that many pixels a side, the same every time."""
     generator = np.random.default_rng(0)
-    return [Image.fromarray(generator.integers(0, 256, (size, size, 3), dtype=np.uint8)) for _ in range(count)]
+    return [
+        Image.fromarray(generator.integers(0, 256, (size, size, 3), dtype=np.uint8))
+        for _ in range(count)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- forced high
@@ -290,8 +308,12 @@ def forced_plain(side: Theirs, picture: Image.Image, prompts: Prompts, share: fl
             side.caption(picture, text, options)
 
 
-def forced_best(side: Theirs, picture: Image.Image, prompts: Prompts, batched: bool, share: float) -> None:
-    """Encoded once. To be batched, the first round's prompts are taken equally long, which is more than a user could have."""
+def forced_best(
+    side: Theirs, picture: Image.Image, prompts: Prompts, batched: bool, share: float
+) -> None:
+    """Encoded once. To be batched, the first round's prompts are taken equally long, which is more
+    than a user could have.
+    """
     if batched:
         prompts = dataclasses.replace(prompts, first=prompts.equal)
     image_embeds = side.encode([picture])
@@ -300,12 +322,17 @@ def forced_best(side: Theirs, picture: Image.Image, prompts: Prompts, batched: b
 
 
 def grounded_ours(describer: Describer, tokens: int | None, share: float) -> None:
-    """The whole strategy on a photograph, without a matcher, every caption `tokens` long, or as long as its preset allows."""
+    """The whole strategy on a photograph, without a matcher, every caption `tokens` long, or as
+    long as its preset allows.
+    """
     options = DescribeOptions(strategy="grounded", detail="high" if share else "low")
     lengths = {
-        name: PRESETS[name].max_new_tokens or 0 for name in ("plain", "beams", "samples", "regions", "questions")
+        name: PRESETS[name].max_new_tokens or 0
+        for name in ("plain", "beams", "samples", "regions", "questions")
     }
-    searches = {name: fixed(PRESETS[name], min(most, tokens or most)) for name, most in lengths.items()}
+    searches = {
+        name: fixed(PRESETS[name], min(most, tokens or most)) for name, most in lengths.items()
+    }
     with mock.patch.dict(PRESETS, searches):
         found = describer.describe(PHOTOGRAPH, options)
     if found.refusal:
@@ -315,7 +342,9 @@ def grounded_ours(describer: Describer, tokens: int | None, share: float) -> Non
 def forced_works(counter: Counter, prompts: Prompts, share: float) -> list[Work]:
     works = [counter.encoding(1), counter.image_keys(1)]
     for texts, options in forced_stages(prompts, share):
-        works += counter.decoding(token_counts(texts), options.num_beams, options.max_new_tokens or 0)
+        works += counter.decoding(
+            token_counts(texts), options.num_beams, options.max_new_tokens or 0
+        )
     return works
 
 
@@ -332,7 +361,11 @@ def measure_forced(bench: Bench) -> Iterator[Line]:
     probe = interleaved({name: partial(run, PROBE_SHARE * share) for name, run in ways.items()}, 2)
     way = min(probe, key=lambda name: probe[name].low)
     contestants = [
-        Contestant(f"{plain.name}, a call per prompt", "plain", bench.timed(forced_plain, plain, picture, prompts)),
+        Contestant(
+            f"{plain.name}, a call per prompt",
+            "plain",
+            bench.timed(forced_plain, plain, picture, prompts),
+        ),
         Contestant(f"{best.name}, encoded once, {way}", "best", ways[way]),
     ]
     for side in bench.ours:
@@ -342,22 +375,33 @@ def measure_forced(bench: Bench) -> Iterator[Line]:
         describer = Describer(side.model, side.name)  # what it has seen of a blank picture stays
         for ending, tokens in GROUNDED_TOKENS.items():
             run = bench.timed(grounded_ours, describer, tokens)
-            contestants.append(Contestant(f"{side.name}, grounded high instead, {ending}", "ours", run))
+            contestants.append(
+                Contestant(f"{side.name}, grounded high instead, {ending}", "ours", run)
+            )
     yield from bench.race("forced", "forced high", "s", contestants)
 
 
 # ------------------------------------------------------------------------------------------------------- steps
 
 
-def step_ours(side: Ours, features: ImageFeatures, prompts: list[str], search: DecodingOptions, share: float) -> float:
+def step_ours(
+    side: Ours, features: ImageFeatures, prompts: list[str], search: DecodingOptions, share: float
+) -> float:
     return 1000 * side.step_s(features, prompts, fixed(search, shortened(STEP_TOKENS, share)))
 
 
 def step_theirs(
-    side: Theirs, image_embeds: Tensor, prompts: list[str], search: DecodingOptions, together: int, share: float
+    side: Theirs,
+    image_embeds: Tensor,
+    prompts: list[str],
+    search: DecodingOptions,
+    together: int,
+    share: float,
 ) -> float:
     """With `together` prompts in a call, as many such calls as there are needed."""
-    one_call = side.step_s(image_embeds, prompts[:together], fixed(search, shortened(STEP_TOKENS, share)))
+    one_call = side.step_s(
+        image_embeds, prompts[:together], fixed(search, shortened(STEP_TOKENS, share))
+    )
     return 1000 * one_call * len(prompts) / together
 
 
@@ -386,7 +430,9 @@ def measure_steps(bench: Bench) -> Iterator[Line]:
             work = bench.counter(side).step(token_counts(prompts), beams, middle, 1)
             run = partial(step_ours, side, seen, prompts, search)
             contestants.append(Contestant(side.name, "ours", run, side.precision, [work]))
-        yield from bench.race("steps", f"a step of {count * beams} row{'s' * (count * beams > 1)}", "ms", contestants)
+        yield from bench.race(
+            "steps", f"a step of {count * beams} row{'s' * (count * beams > 1)}", "ms", contestants
+        )
 
 
 # ------------------------------------------------------------------------------------------------------- one pass each
@@ -398,12 +444,18 @@ def encode(side: Ours | Theirs, picture: Image.Image, _share: float) -> None:
 
 def measure_encoder(bench: Bench) -> Iterator[Line]:
     """The vision tower with the picture's preparation."""
-    contestants = [Contestant(bench.plain.name, "plain", bench.timed(encode, bench.plain, bench.picture))]
+    contestants = [
+        Contestant(bench.plain.name, "plain", bench.timed(encode, bench.plain, bench.picture))
+    ]
     if bench.best is not bench.plain:
-        contestants.append(Contestant(bench.best.name, "best", bench.timed(encode, bench.best, bench.picture)))
+        contestants.append(
+            Contestant(bench.best.name, "best", bench.timed(encode, bench.best, bench.picture))
+        )
     for side in bench.ours:
         run = bench.timed(encode, side, bench.picture)
-        contestants.append(Contestant(side.name, "ours", run, side.precision, [bench.counter(side).encoding(1)]))
+        contestants.append(
+            Contestant(side.name, "ours", run, side.precision, [bench.counter(side).encoding(1)])
+        )
     yield from bench.race("encoder", "the encoder, one picture", "s", contestants)
 
 
@@ -417,26 +469,41 @@ def captions_ours(
 
 
 def captions_plain(
-    side: Theirs, pictures: Sequence[Image.Image], prompt: str, search: DecodingOptions, share: float
+    side: Theirs,
+    pictures: Sequence[Image.Image],
+    prompt: str,
+    search: DecodingOptions,
+    share: float,
 ) -> None:
     """The same, one picture after the other."""
     for picture in pictures:
         side.caption(picture, prompt, fixed(search, shortened(SHORT_TOKENS, share)))
 
 
-def decode_ours(side: Ours, features: ImageFeatures, prompt: str, search: DecodingOptions, share: float) -> None:
+def decode_ours(
+    side: Ours, features: ImageFeatures, prompt: str, search: DecodingOptions, share: float
+) -> None:
     side.continue_prompts(features, [prompt], fixed(search, shortened(SHORT_TOKENS, share)))
 
 
-def decode_plain(side: Theirs, image_embeds: Tensor, prompt: str, search: DecodingOptions, share: float) -> None:
-    side.continue_prompts(image_embeds, [prompt], fixed(search, shortened(SHORT_TOKENS, share)), batched=False)
+def decode_plain(
+    side: Theirs, image_embeds: Tensor, prompt: str, search: DecodingOptions, share: float
+) -> None:
+    side.continue_prompts(
+        image_embeds, [prompt], fixed(search, shortened(SHORT_TOKENS, share)), batched=False
+    )
 
 
-def caption_works(counter: Counter, pictures: int, prompt: str, search: DecodingOptions, share: float) -> list[Work]:
+def caption_works(
+    counter: Counter, pictures: int, prompt: str, search: DecodingOptions, share: float
+) -> list[Work]:
     """The pictures' keys and the captions, without the encoder."""
     tokens = shortened(SHORT_TOKENS, share)
     lengths = token_counts([prompt] * pictures)
-    return [counter.image_keys(pictures), *counter.decoding(lengths, search.num_beams, tokens, pictures)]
+    return [
+        counter.image_keys(pictures),
+        *counter.decoding(lengths, search.num_beams, tokens, pictures),
+    ]
 
 
 SHORT_SEARCHES = {"greedy": DecodingOptions(), "3 beams": PRESETS["plain"]}
@@ -454,7 +521,9 @@ def measure_short(bench: Bench) -> Iterator[Line]:
             works = caption_works(bench.counter(side), 1, prompt, search, share)
             contestants.append(Contestant(side.name, "ours", run, side.precision, works))
         yield from bench.race("short", f"a short caption, {name}, decoding alone", "s", contestants)
-        yield from captions(bench, "short", f"a short caption, {name}, with the encoder", one, search)
+        yield from captions(
+            bench, "short", f"a short caption, {name}, with the encoder", one, search
+        )
 
 
 def measure_batch(bench: Bench) -> Iterator[Line]:
@@ -471,7 +540,10 @@ def captions(
     contestants = [Contestant(bench.plain.name, "plain", run)]
     for side in bench.ours:
         counter = bench.counter(side)
-        works = [counter.encoding(len(pictures)), *caption_works(counter, len(pictures), prompt, search, share)]
+        works = [
+            counter.encoding(len(pictures)),
+            *caption_works(counter, len(pictures), prompt, search, share),
+        ]
         run = bench.timed(captions_ours, side, pictures, prompt, search)
         contestants.append(Contestant(side.name, "ours", run, side.precision, works))
     return bench.race(part, case, "s", contestants)
@@ -519,27 +591,42 @@ def peak_mib(device: str) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = peak_memory_mib()
     if peak is None:
-        raise RuntimeError("this system doesn't tell a process's peak memory (VmHWM); leave out the part memory")
+        raise RuntimeError(
+            "this system doesn't tell a process's peak memory (VmHWM); leave out the part memory"
+        )
     return peak
 
 
 def in_fresh_process(task: Task) -> float:
-    command = [sys.executable, "-m", "benchmarks.speed", "--task", json.dumps(dataclasses.asdict(task))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.speed",
+        "--task",
+        json.dumps(dataclasses.asdict(task)),
+    ]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout.splitlines()[-1])
 
 
-def fresh_contestants(settings: Settings, what: str, folder: Path, rivals: dict[str, str]) -> list[Contestant]:
+def fresh_contestants(
+    settings: Settings, what: str, folder: Path, rivals: dict[str, str]
+) -> list[Contestant]:
     """Ours in each precision and the `rivals`, role and precision."""
 
     def contestant(who: str, role: str, precision: str) -> Contestant:
         return Contestant(who, role, lambda share: in_fresh_process(task(role, precision, share)))
 
     def task(role: str, precision: str, share: float) -> Task:
-        return Task(what, role, str(folder.resolve()), settings.device, precision, settings.threads, share)
+        return Task(
+            what, role, str(folder.resolve()), settings.device, precision, settings.threads, share
+        )
 
     return [
-        *(contestant(f"transformers {precision}", role, precision) for role, precision in rivals.items()),
+        *(
+            contestant(f"transformers {precision}", role, precision)
+            for role, precision in rivals.items()
+        ),
         *(contestant(f"ours {precision}", "ours", precision) for precision in settings.precisions),
     ]
 
@@ -551,7 +638,9 @@ def measure_load(settings: Settings) -> Iterator[Line]:
             while opened.read(2**24):
                 pass
     half = native_half(settings.device) or "bfloat16"
-    contestants = fresh_contestants(settings, "load", settings.folder, {"plain": "float32", "best": half})
+    contestants = fresh_contestants(
+        settings, "load", settings.folder, {"plain": "float32", "best": half}
+    )
     yield from race("load", "load", "s", contestants, settings)
 
 
@@ -564,7 +653,9 @@ def measure_memory(settings: Settings) -> Iterator[Line]:
     yield from race("memory", "peak memory, load and forced high", "MiB", contestants, once)
     if DEMO_FOLDER.is_dir():
         contestants = fresh_contestants(once, "memory", DEMO_FOLDER, {"plain": "float32"})
-        yield from race("memory", "peak memory, the same with the demo model", "MiB", contestants, once)
+        yield from race(
+            "memory", "peak memory, the same with the demo model", "MiB", contestants, once
+        )
     else:
         say(f"the demo model is not in {DEMO_FOLDER}: its memory is left out")
 
@@ -593,7 +684,11 @@ def measure(settings: Settings) -> Report:
         for part, of_bench in TIMED.items():
             if part in settings.parts:
                 lines += of_bench(bench)
-    rates = [(precision, str(product), rate) for (precision, product), rate in speeds.rates.items()] if speeds else []
+    rates = (
+        [(precision, str(product), rate) for (precision, product), rate in speeds.rates.items()]
+        if speeds
+        else []
+    )
     return Report(
         machine(settings),
         settings,
@@ -636,7 +731,11 @@ def machine(settings: Settings) -> Machine:
         able.get("cpu_name") or platform.processor() or platform.machine(),
         os.cpu_count() or 1,
         {flag: bool(able.get(flag)) for flag in CPU_FLAGS},
-        torch.cuda.get_device_name(settings.device) if kind == "cuda" else None if kind == "cpu" else kind,
+        torch.cuda.get_device_name(settings.device)
+        if kind == "cuda"
+        else None
+        if kind == "cpu"
+        else kind,
         platform.python_version(),
         torch.__version__,
         transformers.__version__,
@@ -701,15 +800,22 @@ def facts(report: Report) -> list[str]:
         *report.notes,
     ]
     if report.bandwidth:
-        rates = ", ".join(f"{precision} {product} {rate / 1e9:.0f}" for precision, product, rate in report.rates)
-        found.append(f"read bandwidth {report.bandwidth / 1e9:.1f} GB/s; matrix products, GFLOP/s: {rates}")
+        rates = ", ".join(
+            f"{precision} {product} {rate / 1e9:.0f}" for precision, product, rate in report.rates
+        )
+        found.append(
+            f"read bandwidth {report.bandwidth / 1e9:.1f} GB/s; matrix products, GFLOP/s: {rates}"
+        )
     return found
 
 
 def as_text(report: Report) -> str:
     rows = [COLUMNS, *map(cells, report.lines)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     return "\n".join([*facts(report), "", *table])
 
 
@@ -736,7 +842,8 @@ def as_json(report: Report) -> dict[str, Any]:
             **spread(line.spread),
             "ratios": {ratio.to: spread(ratio.spread) for ratio in line.ratios},
             "floor": line.floor
-            and dataclasses.asdict(line.floor) | {"seconds": line.floor.seconds, "times_above": line.above_floor},
+            and dataclasses.asdict(line.floor)
+            | {"seconds": line.floor.seconds, "times_above": line.above_floor},
         }
         for line in report.lines
     ]
@@ -761,7 +868,9 @@ def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         names = tuple(text.split(","))
         unknown = [name for name in names if name not in choices]
         if unknown:
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; choose from {', '.join(choices)}")
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(unknown)}; choose from {', '.join(choices)}"
+            )
         return names
 
     return parse
@@ -783,15 +892,24 @@ def positive(text: str) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.speed", description="This project's engine against plain transformers."
+        prog="python -m benchmarks.speed",
+        description="This project's engine against plain transformers.",
     )
-    parser.add_argument("--precisions", type=listed(tuple(WEIGHT_BYTES)), help="default: what the device has natively")
+    parser.add_argument(
+        "--precisions",
+        type=listed(tuple(WEIGHT_BYTES)),
+        help="default: what the device has natively",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=positive, help="default: torch's own choice")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--folder", type=Path, help="a checkpoint instead of a random blip-large")
-    parser.add_argument("--parts", type=listed(PARTS), default=PARTS, help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--steps-share", type=share, default=1.0, help="fewer decoding steps, for a quick look")
+    parser.add_argument(
+        "--parts", type=listed(PARTS), default=PARTS, help=f"some of {','.join(PARTS)}"
+    )
+    parser.add_argument(
+        "--steps-share", type=share, default=1.0, help="fewer decoding steps, for a quick look"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--task", help=argparse.SUPPRESS)  # what a fresh process is to do

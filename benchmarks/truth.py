@@ -6,7 +6,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
-from caption.text import words
+from caption.language.text import words
 from scripts.demo_model.facts import Fact, facts_of, holds, read
 from scripts.demo_model.scenes import Scene
 
@@ -15,9 +15,10 @@ from scripts.demo_model.scenes import Scene
 class Verdict:
     """A text held against the scene it describes.
 
-    `known`: the facts that can plainly be stated, `missed` those of them that the text doesn't. `stated`: what the text states and the
-    scene decides, `false` those of them that aren't so, `unread` the runs of words that no fact could be read from. `clauses` state at
-    least one fact, `repeats` of them none that hadn't been stated before.
+    `known`: the facts that can plainly be stated, `missed` those of them that the text doesn't.
+    `stated`: what the text states and the scene decides, `false` those of them that aren't so,
+    `unread` the runs of words that no fact could be read from. `clauses` state at least one fact,
+    `repeats` of them none that hadn't been stated before.
     """
 
     scene: int
@@ -45,8 +46,12 @@ def one_wording(fact: Fact) -> Fact:
     return fact
 
 
-def verdict(number: int, scene: Scene, text: str, *, refused: bool = False, seconds: float = 0.0) -> Verdict:
-    """Read a text and judge it. Facts of objects less than half visible are neither known nor stated."""
+def verdict(
+    number: int, scene: Scene, text: str, *, refused: bool = False, seconds: float = 0.0
+) -> Verdict:
+    """Read a text and judge it. Facts of objects less than half visible are neither known nor
+    stated.
+    """
     reading = read(text)
     known = tuple(dict.fromkeys(map(one_wording, facts_of(scene))))
     said = set(map(one_wording, reading.facts))
@@ -72,14 +77,16 @@ _CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where the reader takes a new breath
 
 
 def repetition(text: str) -> tuple[int, int]:
-    """(clauses that state a fact, those among them that state none which the text before them hadn't).
+    """(clauses that state a fact, those among them that state none which the text before them
+    hadn't).
 
     Clauses rather than sentences: a text that says a thing over and over may do it between commas.
     """
     clauses = repeats = begin = 0
     before: set[Fact] = set()
     for end in (mark.end() for mark in _CLAUSE_END.finditer(text)):
-        # read from the beginning: what a clause says may hang on the one before ("on the left, there is a ball")
+        # read from the beginning: what a clause says may hang on the one before ("on the left,
+        # there is a ball")
         so_far = set(map(one_wording, read(text[:end]).facts))
         if read(text[begin:end]).facts:
             clauses += 1

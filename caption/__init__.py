@@ -1,6 +1,7 @@
 """Describes pictures in words with BLIP, on this machine.
 
-The names below are looked up when they are asked for: whoever only needs text rules or options never waits for torch.
+The names below are looked up when they are asked for: whoever only needs text rules or options
+never waits for torch.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from caption.cleanup import clean_caption
-    from caption.describe import Describer, load_describer
-    from caption.errors import BusyError, Cancelled, CaptionError, ImageError, ModelError, OptionsError
-    from caption.image import load_image
+    from caption.describe import Describer
+    from caption.errors import (
+        BusyError,
+        Cancelled,
+        CaptionError,
+        ImageError,
+        ModelError,
+        OptionsError,
+    )
+    from caption.image.load import load_image
+    from caption.language.cleanup import clean_caption
+    from caption.language.text import caption_stats
+    from caption.loading import load_describer
     from caption.options import DecodingOptions, DescribeOptions
-    from caption.text import caption_stats
     from caption.types import Candidate, CaptionStats, Description, Progress, Sentence, StageTimes
 
 __version__ = "0.1.0"
@@ -42,13 +51,28 @@ __all__ = [
 ]
 
 _NAMES_BY_MODULE = {
-    "caption.cleanup": ("clean_caption",),
-    "caption.describe": ("Describer", "load_describer"),
-    "caption.errors": ("BusyError", "Cancelled", "CaptionError", "ImageError", "ModelError", "OptionsError"),
+    "caption.language.cleanup": ("clean_caption",),
+    "caption.describe": ("Describer",),
+    "caption.loading": ("load_describer",),
+    "caption.errors": (
+        "BusyError",
+        "Cancelled",
+        "CaptionError",
+        "ImageError",
+        "ModelError",
+        "OptionsError",
+    ),
     "caption.image": ("load_image",),
     "caption.options": ("DecodingOptions", "DescribeOptions"),
-    "caption.text": ("caption_stats",),
-    "caption.types": ("Candidate", "CaptionStats", "Description", "Progress", "Sentence", "StageTimes"),
+    "caption.language.text": ("caption_stats",),
+    "caption.types": (
+        "Candidate",
+        "CaptionStats",
+        "Description",
+        "Progress",
+        "Sentence",
+        "StageTimes",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 

@@ -1,8 +1,8 @@
-"""`python -m caption`: see `caption.cli`."""
+"""`python -m caption`: see `caption.cli.main`."""
 
 import sys
 
-from caption.cli import main
+from caption.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

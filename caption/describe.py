@@ -1,7 +1,8 @@
 """From a picture to its description.
 
-`load_describer()` finds and loads a model; a `Describer` holds it and no state of any request. `describe` gives the result at once,
-`stream` tells its progress first. The strategies themselves are `forced` and `grounded`.
+`load_describer()` finds and loads a model; a `Describer` holds it and no state of any request.
+`describe` gives the result at once, `stream` tells its progress first. The strategies themselves
+are `forced` and `grounded`.
 """
 
 from __future__ import annotations
@@ -12,43 +13,48 @@ import logging
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from caption import prompts
-from caption.background import in_background
-from caption.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
-from caption.draft import Draft, timed
-from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
-from caption.forced import forced, plain
-from caption.grounded import grounded, with_min_support
-from caption.image import load_image
+from caption.errors import CaptionError, ImageError, ModelError
+from caption.evidence.judge import Judge
+from caption.flow import Stop, ask_stop, drain, in_background
+from caption.hub.find import DamagedModel
+from caption.image.load import load_image
+from caption.image.regions import WHOLE
+from caption.language.text import caption_stats, stated
 from caption.options import DescribeOptions
 from caption.prompts import GroundedSettings
-from caption.registry import MODELS, WEIGHTS_FILE, DamagedModel, FoundModel, find_model, matcher_for
-from caption.text import caption_stats, stated
+from caption.strategies.call import Draft, timed
+from caption.strategies.forced import forced
+from caption.strategies.grounded import grounded
+from caption.strategies.inquiry import with_min_support
+from caption.strategies.plain import plain
 from caption.types import Description, Progress, StageTimes
-from caption.verify import WHOLE, Judge
 
 if TYPE_CHECKING:
-    from caption.model import BlipModel, MatchingModel
+    from caption.model.blip import BlipModel
 
-__all__ = ["Describer", "load_describer", "with_min_support"]
+__all__ = ["Describer", "with_min_support"]
 
 logger = logging.getLogger(__name__)
-
-Step = TypeVar("Step")
-Result = TypeVar("Result")
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
 
 class Describer:
-    """A loaded model that describes pictures. Safe to share; calls run one after another behind the caller's gate."""
+    """A loaded model that describes pictures. Safe to share; calls run one after another behind the
+    caller's gate.
+    """
 
     def __init__(
-        self, model: BlipModel, name: str, damaged: tuple[DamagedModel, ...] = (), *, judge: Judge | None = None
+        self,
+        model: BlipModel,
+        name: str,
+        damaged: tuple[DamagedModel, ...] = (),
+        *,
+        judge: Judge | None = None,
     ) -> None:
         self.judge = judge or Judge(model)  # the captioner, and what can check it
         self.name = name  # large | base | demo, or the folder's name
@@ -68,19 +74,23 @@ class Describer:
         return self.model.precision
 
     def describe(self, image: ImageSource, options: DescribeOptions | None = None) -> Description:
-        """Describe a picture (path, bytes or PIL). Raises `ImageError`, `OptionsError`, `ModelError`."""
-        return _result(self._pipeline(image, options or DescribeOptions(), None))
+        """Describe a picture (path, bytes or PIL). Raises `ImageError`, `OptionsError`,
+        `ModelError`.
+        """
+        return drain(self._pipeline(image, options or DescribeOptions(), None))
 
     def describe_batch(
         self,
         images: Sequence[ImageSource],
         options: DescribeOptions | None = None,
-        stop: Callable[[], bool] | None = None,
+        stop: Stop = None,
     ) -> list[Description | CaptionError]:
-        """Describe pictures: an entry for each, in order; of one that can't be read or doesn't fit into memory its error.
+        """Describe pictures: an entry for each, in order; of one that can't be read or doesn't fit
+        into memory its error.
 
-        With the strategy "plain" they are encoded and decoded together and `times` are a picture's share, else one after another; the texts
-        are those of `describe` (in float32; where numbers are rounded more, a batch may tip a close choice). `stop` as for `stream`. Raises
+        With the strategy "plain" they are encoded and decoded together and `times` are a picture's
+        share, else one after another; the texts are those of `describe` (in float32; where numbers
+        are rounded more, a batch may tip a close choice). `stop` as for `stream`. Raises
         `Cancelled`, and `OptionsError` where the prompt leaves no room.
         """
         chosen = options or DescribeOptions()
@@ -89,7 +99,7 @@ class Describer:
         outcomes: list[Draft | CaptionError] = []
         pictures: list[Image.Image] = []
         for image in images:
-            _ask(stop)
+            ask_stop(stop, "stopped between pictures")
             draft = Draft()
             try:
                 with timed(draft, "image"):
@@ -97,21 +107,29 @@ class Describer:
                 outcomes.append(draft)
             except ImageError as error:
                 outcomes.append(error)
-        self._write_plain(pictures, [one for one in outcomes if isinstance(one, Draft)], chosen, stop)
-        return [one if isinstance(one, CaptionError) else self._outcome(one, chosen) for one in outcomes]
+        self._write_plain(
+            pictures, [one for one in outcomes if isinstance(one, Draft)], chosen, stop
+        )
+        return [
+            one if isinstance(one, CaptionError) else self._outcome(one, chosen) for one in outcomes
+        ]
 
     def stream(
-        self, image: ImageSource, options: DescribeOptions | None = None, stop: Callable[[], bool] | None = None
+        self, image: ImageSource, options: DescribeOptions | None = None, stop: Stop = None
     ) -> Generator[Progress | Description, None, None]:
         """Yield `Progress` at least every 0.3 s, the `Description` last.
 
-        `stop` is asked at every decoding step and between pictures while encoding: true raises `Cancelled`. Closing the generator
-        does the same and returns when the model is free. Raises what `describe` raises.
+        `stop` is asked at every decoding step and between pictures while encoding: true raises
+        `Cancelled`. Closing the generator does the same and returns when the model is free. Raises
+        what `describe` raises.
         """
         chosen = options or DescribeOptions()
 
         def work(emit: Callable[[Progress], None], closed: Callable[[], bool]) -> Description:
-            return _result(self._pipeline(image, chosen, lambda: closed() or (stop is not None and stop())), emit)
+            return drain(
+                self._pipeline(image, chosen, lambda: closed() or (stop is not None and stop())),
+                emit,
+            )
 
         latest = Progress(0.0, "encoding")
         events = in_background(work)
@@ -127,11 +145,13 @@ class Describer:
             events.close()
 
     def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
-        """How well a picture supports each text, 0 to 1: the support of its weakest statement. Raises `ImageError`, `ModelError`.
+        """How well a picture supports each text, 0 to 1: the support of its weakest statement.
+        Raises `ImageError`, `ModelError`.
 
-        A text is cut into statements first: beside much that is true, one thing that isn't goes unnoticed. The whole
-        picture is looked at: to look for every thing in the regions too tells objects apart better, but a true text then often has some
-        small thing that is hardly seen, and other facts are told apart worse.
+        A text is cut into statements first: beside much that is true, one thing that isn't goes
+        unnoticed. The whole picture is looked at: to look for every thing in the regions too tells
+        objects apart better, but a true text then often has some small thing that is hardly seen,
+        and other facts are told apart worse.
         """
         statements = [stated(text) or [text] for text in texts]
         once = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
@@ -141,13 +161,17 @@ class Describer:
         return [min(support[one] for one in found) for found in statements]
 
     def _pipeline(
-        self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None
+        self, image: ImageSource, options: DescribeOptions, stop: Stop
     ) -> Generator[Progress, None, Description]:
         began = time.perf_counter()
         draft = Draft()
         with timed(draft, "image"):
             picture = load_image(image)
-        rounds = prompts.ROUNDS[options.detail] if options.strategy != "plain" and options.multi_round else 1
+        rounds = (
+            prompts.ROUNDS[options.detail]
+            if options.strategy != "plain" and options.multi_round
+            else 1
+        )
         yield Progress(0.0, "encoding", rounds=rounds)
         if options.strategy == "grounded":
             yield from grounded(self.judge, picture, options, self.grounded, rounds, draft, stop)
@@ -162,10 +186,10 @@ class Describer:
         return self._finished(draft, options)
 
     def _described(
-        self, image: ImageSource, options: DescribeOptions, stop: Callable[[], bool] | None
+        self, image: ImageSource, options: DescribeOptions, stop: Stop
     ) -> Description | CaptionError:
         try:
-            return _result(self._pipeline(image, options, stop))
+            return drain(self._pipeline(image, options, stop))
         except (ImageError, ModelError) as error:
             return error
 
@@ -174,9 +198,11 @@ class Describer:
         pictures: Sequence[Image.Image],
         drafts: Sequence[Draft],
         options: DescribeOptions,
-        stop: Callable[[], bool] | None,
+        stop: Stop,
     ) -> None:
-        """A plain caption of every picture into its draft, all at once; where they don't fit into memory, half of them at a time."""
+        """A plain caption of every picture into its draft, all at once; where they don't fit into
+        memory, half of them at a time.
+        """
         if not pictures:
             return
         try:
@@ -198,13 +224,13 @@ class Describer:
         pictures: Sequence[Image.Image],
         drafts: Sequence[Draft],
         options: DescribeOptions,
-        stop: Callable[[], bool] | None,
+        stop: Stop,
     ) -> None:
         began = time.perf_counter()
         features = self.model.encode(pictures, stop)
         for draft in drafts:
             draft.times["encoding"] = (time.perf_counter() - began) / len(drafts)
-        _result(plain(self.model, features, options, drafts, stop))
+        drain(plain(self.model, features, options, drafts, stop))
 
     def _outcome(self, draft: Draft, options: DescribeOptions) -> Description | CaptionError:
         if draft.failure:
@@ -231,96 +257,3 @@ class Describer:
             refusal=draft.refusal,
             readability=draft.readability,
         )
-
-
-def _result(steps: Generator[Step, None, Result], emit: Callable[[Step], object] = lambda _: None) -> Result:
-    """What a generator returns; its steps are handed to `emit`."""
-    while True:
-        try:
-            emit(next(steps))
-        except StopIteration as finished:
-            return finished.value
-
-
-def _ask(stop: Callable[[], bool] | None) -> None:
-    if stop is not None and stop():
-        raise Cancelled("stopped between pictures")
-
-
-def load_describer(
-    model: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    *,
-    threads: int | None = None,
-    calibration: Path | None = None,
-) -> Describer:
-    """Find, load and warm up a model.
-
-    `model`: auto | large | base | demo | a folder. With auto a damaged model is passed over and named in `Describer.damaged`.
-    `threads`: CPU threads for torch, default its own choice. `calibration`: a file that `benchmarks.calibrate` made for this model; default
-    the one beside its weights, if any. Raises `ModelError` (`model_missing`, `model_damaged`), `OptionsError`.
-    """
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    if model != "auto":
-        return _load(find_model(model), device, precision, calibration)
-    damaged: list[DamagedModel] = []
-    for name in MODELS:
-        try:
-            describer = _load(find_model(name), device, precision, calibration)
-        except ModelError as error:
-            if error.code == "model_missing":
-                continue
-            logger.warning("model %s can't be used: %s", name, error)
-            damaged.append(DamagedModel(name, str(error)))
-            continue
-        describer.damaged = (*damaged, *describer.damaged)
-        return describer
-    words_of_damaged = "; ".join(f"{one.name}: {one.message}" for one in damaged)
-    raise ModelError(
-        f"no usable model. {words_of_damaged}".strip(), code="model_damaged" if damaged else "model_missing"
-    )
-
-
-def _load(found: FoundModel, device: str, precision: str, calibration: Path | None) -> Describer:
-    from caption.model import load_model
-
-    model = load_model(found.folder, device, precision)
-    matcher, damaged = _load_matcher(found, device, precision)
-    judge = Judge(model, matcher, _measured(found.folder, matcher.folder if matcher else None, calibration))
-    describer = Describer(model, found.name, damaged, judge=judge)
-    # A model that can't caption a grey picture is found here, not by the first visitor.
-    describer.describe(Image.new("RGB", (64, 64), (128, 128, 128)), DescribeOptions(strategy="plain"))
-    return describer
-
-
-def _load_matcher(
-    found: FoundModel, device: str, precision: str
-) -> tuple[MatchingModel | None, tuple[DamagedModel, ...]]:
-    """The matcher that goes with a captioner, if there is one; without it descriptions are only less well checked."""
-    from caption.model import load_matcher
-
-    matcher, damaged = matcher_for(found)
-    if matcher is None:
-        return None, damaged
-    try:
-        return load_matcher(matcher.folder, device, precision), damaged
-    except ModelError as error:
-        logger.warning("matcher %s can't be used: %s", matcher.name, error)
-        return None, (*damaged, DamagedModel(matcher.name, str(error)))
-
-
-def _measured(folder: Path, matcher: Path | None, chosen: Path | None) -> Calibration | None:
-    """The calibration of these weights: the file that was chosen (`OptionsError` if it isn't theirs), else the one beside them, if any."""
-    file = chosen or folder / CALIBRATION_FILE
-    if chosen is None and not file.is_file():
-        return None  # hashing 1.9 GB takes a second or two
-    calibration = find_calibration(
-        file, sha256_of(folder / WEIGHTS_FILE), sha256_of(matcher / WEIGHTS_FILE) if matcher else None
-    )
-    if chosen is not None and calibration is None:
-        raise OptionsError(f"{chosen} is no calibration of {folder.name}", name="calibration")
-    return calibration

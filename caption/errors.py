@@ -1,7 +1,8 @@
 """The one error family: an exception carries a code, the edge turns the code into words.
 
-Every code stands in `HTTP_STATUS`; `caption.messages` holds the Chinese sentence for each. The text of an exception is
-English, for logs and developers, and may name a path: it is never shown to a client.
+Every code stands in `HTTP_STATUS`; `caption.locale.messages` holds the Chinese sentence for each.
+The text of an exception is English, for logs and developers, and may name a path: it is never shown
+to a client.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ RETRY_AFTER_S = 5
 class CaptionError(Exception):
     """Base of every error this package raises on purpose.
 
-    `code` is a key of `HTTP_STATUS`; `details` are values that the Chinese sentence may name (numbers, never paths).
+    `code` is a key of `HTTP_STATUS`; `details` are values that the Chinese sentence may name
+    (numbers, never paths).
     """
 
     default_code = "internal"

@@ -18,24 +18,33 @@ MAX_SEED = 2**31 - 1
 MAX_BEAMS = 64
 MAX_PROMPT_CHARACTERS = 200
 MAX_RAW_CHARACTERS = 100 * MAX_PROMPT_CHARACTERS  # with those that go; more is not looked at
-_NOT_PRINTED = ("Cc", "Cs")  # Unicode categories: control characters and lone surrogates, which UTF-8 hasn't
+# Unicode categories: control characters and lone surrogates, which UTF-8 hasn't
+_NOT_PRINTED = ("Cc", "Cs")
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
     # bool is an int in Python, but True is no beam count
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OptionsError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}", name=name)
+        raise OptionsError(
+            f"{name} must be a whole number from {low} to {high}, not {shown(value)}", name=name
+        )
 
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
     # a comparison takes a whole number of any size, and is false for NaN
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise OptionsError(f"{name} must be a number from {low} to {high}, not {shown(value)}", name=name)
+        raise OptionsError(
+            f"{name} must be a number from {low} to {high}, not {shown(value)}", name=name
+        )
 
 
 def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
-        raise OptionsError(f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}", name=name)
+    if not any(
+        value is choice or (type(value) is type(choice) and value == choice) for choice in choices
+    ):
+        raise OptionsError(
+            f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}", name=name
+        )
 
 
 def check_flag(name: str, value: object) -> None:
@@ -44,7 +53,9 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: object, *, code: str = "bad_param") -> str:
-    """A text of the user's own without control characters (white space becomes spaces), at most `MAX_PROMPT_CHARACTERS` long."""
+    """A text of the user's own without control characters (white space becomes spaces), at most
+    `MAX_PROMPT_CHARACTERS` long.
+    """
     if not isinstance(value, str):
         raise OptionsError(f"{name} must be a text, not {shown(value)}", name=name)
     if len(value) > MAX_RAW_CHARACTERS:
@@ -65,8 +76,8 @@ def _too_long(name: str, characters: int, code: str) -> OptionsError:
 class DecodingOptions:
     """How token ids are chosen. Names and meanings are those of transformers' `GenerationConfig`.
 
-    `max_length` counts the prompt; with `max_new_tokens` given it is not looked at. `top_k=0` and `top_p=1.0` switch
-    the filter off. Raises `OptionsError` (code `bad_param`).
+    `max_length` counts the prompt; with `max_new_tokens` given it is not looked at. `top_k=0` and
+    `top_p=1.0` switch the filter off. Raises `OptionsError` (code `bad_param`).
     """
 
     max_length: int = 20
@@ -82,7 +93,8 @@ class DecodingOptions:
     no_repeat_ngram_size: int = 0
     length_penalty: float = 1.0
     early_stopping: bool | str = False  # True | False | "never"
-    suppress: tuple[tuple[int, ...], ...] = ()  # runs of token ids that never come, transformers' `bad_words_ids`
+    # runs of token ids that never come, transformers' `bad_words_ids`
+    suppress: tuple[tuple[int, ...], ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -108,14 +120,17 @@ class DecodingOptions:
         if not self.do_sample:
             if self.num_return_sequences > self.num_beams:
                 raise OptionsError(
-                    "num_return_sequences can't exceed num_beams without do_sample", name="num_return_sequences"
+                    "num_return_sequences can't exceed num_beams without do_sample",
+                    name="num_return_sequences",
                 )
             # An accepted and ignored parameter is a lie: these only work while sampling.
             for name, off in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
                 if getattr(self, name) != off:
                     raise OptionsError(f"{name} does nothing without do_sample", name=name)
         elif 1 < self.num_beams < self.num_return_sequences:
-            raise OptionsError("num_return_sequences can't exceed num_beams", name="num_return_sequences")
+            raise OptionsError(
+                "num_return_sequences can't exceed num_beams", name="num_return_sequences"
+            )
 
 
 @dataclass(frozen=True)
@@ -124,11 +139,15 @@ class DescribeOptions:
 
     `detail`: high | medium | low, the number of rounds (see `caption.prompts.ROUNDS`).
     `multi_round`: False gives one round whatever the detail.
-    `strategy`: grounded (many short captions, checked and merged) | forced (long, by parameters and rounds) | plain (one short caption).
+    `strategy`: grounded (many short captions, checked and merged) | forced (long, by parameters and
+    rounds) | plain (one short caption).
     `seed`: the same picture, options, model and machine give the same text.
-    `min_support`: what a statement needs to enter a grounded text, 0 to 1; None takes what was measured to be best for the model.
-    `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`); False lets clean-up repair them.
-    `prompt`: how a plain caption begins; it is kept without control characters, at most `MAX_PROMPT_CHARACTERS` long.
+    `min_support`: what a statement needs to enter a grounded text, 0 to 1; None takes what was
+    measured to be best for the model.
+    `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`);
+    False lets clean-up repair them.
+    `prompt`: how a plain caption begins; it is kept without control characters, at most
+    `MAX_PROMPT_CHARACTERS` long.
     """
 
     detail: str = "high"
@@ -147,8 +166,12 @@ class DescribeOptions:
         if self.min_support is not None:
             check_number("min_support", self.min_support, 0.0, 1.0)
             if self.strategy != "grounded":
-                raise OptionsError("min_support does nothing without the strategy grounded", name="min_support")
+                raise OptionsError(
+                    "min_support does nothing without the strategy grounded", name="min_support"
+                )
         check_whole("seed", self.seed, 0, MAX_SEED)
-        object.__setattr__(self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long"))
+        object.__setattr__(
+            self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long")
+        )
         if self.prompt and self.strategy != "plain":
             raise OptionsError("prompt does nothing without the strategy plain", name="prompt")

@@ -63,45 +63,60 @@ PRESETS = {
     ),
 }
 
-# The strategy "grounded": many short captions. BLIP learnt on captions of up to 40 tokens; what is longer, it invents.
+# The strategy "grounded": many short captions. BLIP learnt on captions of up to 40 tokens; what is
+# longer, it invents.
 GROUNDED_PROMPTS = ("", "a photography of", "a detailed photography of")
 REGION_PROMPTS = ("",)
-# Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: below on the left and on the right, and the
-# middle above; about squares, for the tower squeezes what isn't. Nobody looks closer at the upper corners. On drawn scenes five smaller
-# parts told no more, two told less.
+# Parts of the picture that are looked at by themselves, (left, top, right, bottom) as shares: below
+# on the left and on the right, and the middle above; about squares, for the tower squeezes what
+# isn't. Nobody looks closer at the upper corners. On drawn scenes five smaller parts told no more,
+# two told less.
 REGIONS = ((0.0, 0.25, 0.65, 0.95), (0.35, 0.25, 1.0, 0.95), (0.15, 0.0, 0.85, 0.7))
-# What is asked about a thing that was found: the model goes on from "<what it said>. the <thing> is". An open question suggests nothing;
-# a leading one does, so it is put only where a matcher can refuse the answer.
+# What is asked about a thing that was found: the model goes on from "<what it said>. the <thing>
+# is". An open question suggests nothing; a leading one does, so it is put only where a matcher can
+# refuse the answer.
 OPEN_QUESTIONS = ("is",)
 LEADING_QUESTIONS = ("is on", "is under", "is next to", "is to the left of")
 MORE_THINGS = "there is"
 MAX_QUESTIONED_THINGS = 6
-# What is supposed of the things that were found. The captioner seldom says where everything is; the check can be asked.
+# What is supposed of the things that were found. The captioner seldom says where everything is; the
+# check can be asked.
 SUPPOSED_QUALITIES = ("on the left", "in the middle", "on the right", "small", "large")
 SUPPOSED_RELATIONS = ("on", "under", "next to", "to the left of")
 EITHER_WAY = "next to"  # says the same of both things
 MAX_SUPPOSED_THINGS = 4
 PRESETS |= {
-    "beams": DecodingOptions(max_new_tokens=30, num_beams=4, num_return_sequences=4, no_repeat_ngram_size=3),
-    "samples": DecodingOptions(max_new_tokens=30, do_sample=True, top_k=50, top_p=0.9, num_return_sequences=6),
-    "regions": DecodingOptions(max_new_tokens=24, num_beams=3, num_return_sequences=3, no_repeat_ngram_size=3),
+    "beams": DecodingOptions(
+        max_new_tokens=30, num_beams=4, num_return_sequences=4, no_repeat_ngram_size=3
+    ),
+    "samples": DecodingOptions(
+        max_new_tokens=30, do_sample=True, top_k=50, top_p=0.9, num_return_sequences=6
+    ),
+    "regions": DecodingOptions(
+        max_new_tokens=24, num_beams=3, num_return_sequences=3, no_repeat_ngram_size=3
+    ),
     "questions": DecodingOptions(max_new_tokens=10, num_beams=3, num_return_sequences=3),
 }
 
 
 @dataclass(frozen=True)
 class GroundedSettings:
-    """What a grounded description does beyond its rounds; benchmarks switch parts off to see what they are worth."""
+    """What a grounded description does beyond its rounds; benchmarks switch parts off to see what
+    they are worth.
+    """
 
     check: bool = True  # False: everything proposed is taken
     regions: bool = True  # False: only the whole picture is looked at
-    suppose: bool = False  # True: places and relations are supposed even where no calibration was measured with them
+    # True: places and relations are supposed even where no calibration was measured with them
+    suppose: bool = False
 
 
-# A statement needs this support where its model's calibration says nothing else. Uncalibrated it is the matcher's verdict (CapFilt's 0.5).
+# A statement needs this support where its model's calibration says nothing else. Uncalibrated it is
+# the matcher's verdict (CapFilt's 0.5).
 MIN_MATCH = 0.5
 
-# Non-words that blip-large opens many captions with; they are kept from being written, so that the sentence stays whole.
+# Non-words that blip-large opens many captions with; they are kept from being written, so that the
+# sentence stays whole.
 NONWORDS = (
     "araffe",
     "araffes",

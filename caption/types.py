@@ -13,7 +13,9 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class CaptionStats:
-    """Length of a text. `characters` counts code points; `words` as `caption.text.words` does."""
+    """Length of a text. `characters` counts code points; `words` as `caption.language.text.words`
+    does.
+    """
 
     characters: int = 0
     words: int = 0
@@ -21,9 +23,11 @@ class CaptionStats:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cleaned caption the model proposed, or what was supposed for the check to decide, kept or not, with the reason.
+    """A cleaned caption the model proposed, or what was supposed for the check to decide, kept or
+    not, with the reason.
 
-    `avg_logprob` is the mean log-probability per generated token (natural logarithm), None where nothing was generated.
+    `avg_logprob` is the mean log-probability per generated token (natural logarithm), None where
+    nothing was generated.
     """
 
     text: str
@@ -40,8 +44,9 @@ class Candidate:
 class WordEvidence:
     """What speaks for one content word of a sentence.
 
-    `support` is 0 to 1, how much likelier the picture makes the word than no picture does. `heat` is where the decoder looked when it
-    wrote the word: rows of whole numbers from 0 to 255 over the whole picture, top row first; empty where nobody looked.
+    `support` is 0 to 1, how much likelier the picture makes the word than no picture does. `heat`
+    is where the decoder looked when it wrote the word: rows of whole numbers from 0 to 255 over the
+    whole picture, top row first; empty where nobody looked.
     """
 
     word: str
@@ -51,13 +56,15 @@ class WordEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for a statement (see `caption.verify`).
+    """What speaks for a statement (see `caption.evidence.judge`).
 
-    `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without its place the region it came from; None
-    where no matcher looked. `likelihood` is the log-probability (natural) of its least probable content word where it was seen, `contrast` the
-    least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many of the captions the same is claimed.
-    `match_nouns` is the matcher's log-odds that some region shows the thing, of the things it names the one with the least; None where no
-    matcher looked at regions, and where nothing is named.
+    `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without
+    its place the region it came from; None where no matcher looked. `likelihood` is the
+    log-probability (natural) of its least probable content word where it was seen, `contrast` the
+    least that the picture adds to the log-probability of one. `agreement` is 0 to 1: in how many of
+    the captions the same is claimed. `match_nouns` is the matcher's log-odds that some region shows
+    the thing, of the things it names the one with the least; None where no matcher looked at
+    regions, and where nothing is named.
     """
 
     match: float | None
@@ -72,9 +79,11 @@ class Evidence:
 class Sentence:
     """A phrase of the finished text and where it came from.
 
-    `region` is the part of the picture that was looked at, None for the whole picture. `support` is 0 to 1, how well the picture supports
-    the sentence: a probability where `Description.calibrated`; None where nothing was checked, as `evidence`, which it is made of. `words`
-    are its content words in order. `supposed`: no caption claims it, the strategy asked the check whether it is so.
+    `region` is the part of the picture that was looked at, None for the whole picture. `support` is
+    0 to 1, how well the picture supports the sentence: a probability where
+    `Description.calibrated`; None where nothing was checked, as `evidence`, which it is made of.
+    `words` are its content words in order. `supposed`: no caption claims it, the strategy asked the
+    check whether it is so.
     """
 
     text: str
@@ -106,12 +115,13 @@ class StageTimes:
 class Progress:
     """How far a description is.
 
-    `fraction` is 0 to 1 and never falls; `step` of `steps` counts decoding steps of the stage at most; `partial_text` is
-    the text so far, empty until the first round is done.
+    `fraction` is 0 to 1 and never falls; `step` of `steps` counts decoding steps of the stage at
+    most; `partial_text` is the text so far, empty until the first round is done.
     """
 
     fraction: float
-    stage: str  # "encoding" | "prompts" | "extension" | "enhancement" | "regions" | "questions" | "checking"
+    # "encoding" | "prompts" | "extension" | "enhancement" | "regions" | "questions" | "checking"
+    stage: str
     round: int = 1
     rounds: int = 1
     step: int = 0
@@ -125,8 +135,8 @@ EVEN = 0.5  # uncalibrated support of what a picture makes as likely as a blank 
 def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -> bool:
     """Whether a checked statement has support enough for a text.
 
-    Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than before a blank picture. What was only
-    supposed must always be likelier true than false.
+    Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than
+    before a blank picture. What was only supposed must always be likelier true than false.
     """
     even_at_least = statement.supposed or not (calibrated or statement.region is None)
     return (statement.support or 0.0) >= (max(min_support, EVEN) if even_at_least else min_support)
@@ -136,12 +146,15 @@ def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -
 class Description:
     """A finished text with its evidence.
 
-    `failure` is the code of an error that cut a later stage short, else None; the text before it is kept.
+    `failure` is the code of an error that cut a later stage short, else None; the text before it is
+    kept.
 
-    The rest is the strategy "grounded": `statements` is everything that was checked, from which `caption.describe.with_min_support` makes
-    the text anew; `min_support` what a statement needed to enter this text; `calibrated` whether supports are probabilities measured for
-    this model. `refusal` says why nothing was described ("blank", "noise", "foreign", "unsupported"), else None; the text is empty
-    then, and `readability` (0 to 1, None where nobody asked) says how readable the picture seemed.
+    The rest is the strategy "grounded": `statements` is everything that was checked, from which
+    `caption.describe.with_min_support` makes the text anew; `min_support` what a statement needed
+    to enter this text; `calibrated` whether supports are probabilities measured for this model.
+    `refusal` says why nothing was described ("blank", "noise", "foreign", "unsupported"), else
+    None; the text is empty then, and `readability` (0 to 1, None where nobody asked) says how
+    readable the picture seemed.
     """
 
     text: str
@@ -169,7 +182,9 @@ class Description:
 
     @property
     def dropped(self) -> tuple[Sentence, ...]:
-        """The statements whose support is too low for this text; not what nobody said, but what was only supposed."""
+        """The statements whose support is too low for this text; not what nobody said, but what was
+        only supposed.
+        """
         least, calibrated = self.min_support or 0.0, self.calibrated
         said = [one for one in self.statements if not one.supposed]
         return tuple(one for one in said if not is_supported(one, least, calibrated=calibrated))
@@ -179,7 +194,9 @@ class Description:
         return json.loads(self.to_json(heat=heat))
 
     def to_json(self, *, indent: int | None = None, heat: bool = True) -> str:
-        """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat maps."""
+        """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat
+        maps.
+        """
         told = self if heat else self._without_heat()  # before it is copied: there is much of it
         plain = dataclasses.asdict(told) | {"mean_support": self.mean_support}
         if not heat:
@@ -195,5 +212,7 @@ class Description:
             )
 
         return dataclasses.replace(
-            self, sentences=tuple(map(cold, self.sentences)), statements=tuple(map(cold, self.statements))
+            self,
+            sentences=tuple(map(cold, self.sentences)),
+            statements=tuple(map(cold, self.statements)),
         )

@@ -21,6 +21,6 @@ sys.exit(not all(map(find_spec, ("modelscope", "huggingface_hub", "filelock"))))
   echo "$python 缺少依赖包。请先运行一次 bash scripts/run.sh，或执行：$python -m pip install modelscope huggingface_hub" >&2
   exit 2
 fi
-# As `python -m caption.download` in the repository, but a relative --dest means the folder the user stands in.
-exec "$python" -c 'import sys; sys.path[0] = sys.argv.pop(1); from caption.download import main; sys.exit(main())' \
+# As `python -m caption.cli.download` in the repository, but a relative --dest means the folder the user stands in.
+exec "$python" -c 'import sys; sys.path[0] = sys.argv.pop(1); from caption.cli.download import main; sys.exit(main())' \
   "$root" "$@"

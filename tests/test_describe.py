@@ -1,4 +1,6 @@
-"""describe: the stages in order, each with its record, over a scripted model and over real tiny ones."""
+"""describe: the stages in order, each with its record, over a scripted model and over real tiny
+ones.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import DEMO_FOLDER, EXAMPLES, PHOTOGRAPHS
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from caption import DescribeOptions, caption_stats, load_describer, prompts
-from caption.decoding import DecodedSequence, Step
+from caption.decoding.progress import DecodedSequence, Step
 from caption.describe import Describer
-from caption.draft import REASONS
 from caption.errors import Cancelled, ImageError, ModelError, OptionsError
+from caption.strategies.call import REASONS
 from caption.types import Description, Progress
+from tests.support.paths import DEMO_FOLDER, EXAMPLES, PHOTOGRAPHS
 
 PICTURE = Image.new("RGB", (32, 32), (10, 120, 200))
 
@@ -53,12 +55,16 @@ class ScriptedModel:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch):
-    """`run(options, answers)`: answers maps a prompt's beginning to the continuation (or an exception to raise)."""
+    """`run(options, answers)`: answers maps a prompt's beginning to the continuation (or an
+    exception to raise).
+    """
     model = ScriptedModel()
     asked: list[tuple[str, object]] = []
     keys: list[list[int]] = []
 
-    def run(options: DescribeOptions, answers: dict[str, str | Exception]) -> tuple[Description, list]:
+    def run(
+        options: DescribeOptions, answers: dict[str, str | Exception]
+    ) -> tuple[Description, list]:
         def fake_decode(model_, features, searches, *, stop=None):
             results: list[list[list[DecodedSequence]]] = []
             for search in searches:
@@ -67,14 +73,18 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
                     prompt = model.text(ids[1:])
                     asked.append((prompt, search.options))
                     keys.append(search.sample_keys)
-                    (answer,) = [value for start, value in answers.items() if prompt.startswith(start)][:1] or [""]
+                    (answer,) = [
+                        value for start, value in answers.items() if prompt.startswith(start)
+                    ][:1] or [""]
                     if isinstance(answer, Exception):
                         raise answer
                     yield Step(len(results[-1]) + 1, len(search.prompt_ids))
-                    results[-1].append([DecodedSequence(tuple(model.ids(answer)), -1.0, -0.5, -0.5)])
+                    results[-1].append(
+                        [DecodedSequence(tuple(model.ids(answer)), -1.0, -0.5, -0.5)]
+                    )
             return results
 
-        monkeypatch.setattr("caption.decoding.decode_together", fake_decode)
+        monkeypatch.setattr("caption.decoding.run.decode_together", fake_decode)
         return Describer(model, "scripted").describe(PICTURE, options), asked  # type: ignore[arg-type]
 
     run.model = model  # type: ignore[attr-defined]
@@ -112,7 +122,9 @@ class TestRoundOne:
         assert scripted.model.encoded == 1
 
     def test_every_prompt_is_asked_with_the_preset_and_the_seed(self, scripted) -> None:
-        _, asked = scripted(DescribeOptions(strategy="forced", detail="low", seed=11), PROMPT_ANSWERS)
+        _, asked = scripted(
+            DescribeOptions(strategy="forced", detail="low", seed=11), PROMPT_ANSWERS
+        )
         assert [prompt for prompt, _ in asked] == list(prompts.PROMPTS)
         expected = dataclasses.replace(prompts.PRESETS["prompts"], seed=11, suppress=((999,),))
         assert {settings for _, settings in asked} == {expected}
@@ -123,7 +135,10 @@ class TestRoundOne:
         description, _ = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
         assert "lamp" in description.text
         assert next(sentence.prompt for sentence in description.sentences) == prompts.PROMPTS[1]
-        assert {sentence.prompt for sentence in description.sentences} == {prompts.PROMPTS[0], prompts.PROMPTS[1]}
+        assert {sentence.prompt for sentence in description.sentences} == {
+            prompts.PROMPTS[0],
+            prompts.PROMPTS[1],
+        }
 
 
 class TestExtension:
@@ -136,7 +151,9 @@ class TestExtension:
             prompts.EXTENSION_PROMPTS[2]: "and a cat",
         }
         description, asked = scripted(DescribeOptions(strategy="forced", detail="low"), answers)
-        assert description.text == "A brown dog on a couch with a red ball next to a window and a lamp"
+        assert (
+            description.text == "A brown dog on a couch with a red ball next to a window and a lamp"
+        )
         assert asked[4][0] == f"{prompts.EXTENSION_PROMPTS[0]} A brown dog on a couch"
         kept = [c for c in description.candidates if c.stage == "extension" and c.kept]
         assert [c.prompt for c in kept] == [prompts.EXTENSION_PROMPTS[1]]
@@ -159,7 +176,13 @@ class TestRounds:
 
     @pytest.mark.parametrize(
         ("detail", "multi_round", "rounds"),
-        [("high", True, 2), ("medium", True, 1), ("low", True, 0), ("high", False, 0), ("medium", False, 0)],
+        [
+            ("high", True, 2),
+            ("medium", True, 1),
+            ("low", True, 0),
+            ("high", False, 0),
+            ("medium", False, 0),
+        ],
     )
     def test_how_many(self, scripted, detail: str, multi_round: bool, rounds: int) -> None:
         options = DescribeOptions(strategy="forced", detail=detail, multi_round=multi_round)
@@ -192,13 +215,16 @@ class TestRounds:
     def test_a_round_without_room_is_skipped_and_recorded(self, scripted) -> None:
         endless = " ".join(f"thing{i}" for i in range(240))
         description, asked = scripted(
-            DescribeOptions(strategy="forced", detail="high"), dict.fromkeys(prompts.PROMPTS, endless)
+            DescribeOptions(strategy="forced", detail="high"),
+            dict.fromkeys(prompts.PROMPTS, endless),
         )
         assert len(asked) == 4
         assert [c.reason for c in description.candidates[-2:]] == ["no_room", "no_room"]
 
     def test_a_failing_round_keeps_the_text_and_is_told(self, scripted) -> None:
-        answers = PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: ModelError("no memory", code="out_of_memory")}
+        answers = PROMPT_ANSWERS | {
+            prompts.ENHANCEMENT_PROMPT: ModelError("no memory", code="out_of_memory")
+        }
         description, _ = scripted(DescribeOptions(strategy="forced", detail="high"), answers)
         assert description.text.startswith("A large brown dog")
         assert description.failure == "out_of_memory"
@@ -206,12 +232,16 @@ class TestRounds:
 
     def test_a_failing_first_round_is_raised(self, scripted) -> None:
         with pytest.raises(ModelError):
-            scripted(DescribeOptions(strategy="forced"), {"": ModelError("no memory", code="out_of_memory")})
+            scripted(
+                DescribeOptions(strategy="forced"),
+                {"": ModelError("no memory", code="out_of_memory")},
+            )
 
     def test_a_stop_in_a_later_round_is_no_failure(self, scripted) -> None:
         with pytest.raises(Cancelled):
             scripted(
-                DescribeOptions(strategy="forced"), PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: Cancelled("stop")}
+                DescribeOptions(strategy="forced"),
+                PROMPT_ANSWERS | {prompts.ENHANCEMENT_PROMPT: Cancelled("stop")},
             )
 
 
@@ -227,17 +257,23 @@ class TestPlain:
         description, asked = scripted(options, {"a summer dress": "a floral print"})
         assert description.text == "A summer dress product with a floral print"
         assert [prompt for prompt, _ in asked] == ["a summer dress product with"]
-        assert (description.sentences[0].prompt, description.options["prompt"]) == (options.prompt, options.prompt)
+        assert (description.sentences[0].prompt, description.options["prompt"]) == (
+            options.prompt,
+            options.prompt,
+        )
 
     def test_a_caption_may_go_on_within_the_prompts_last_word(self, scripted) -> None:
-        description, _ = scripted(DescribeOptions(strategy="plain", prompt="two dog"), {"two dog": "##s on a couch"})
+        description, _ = scripted(
+            DescribeOptions(strategy="plain", prompt="two dog"), {"two dog": "##s on a couch"}
+        )
         assert description.text == "Two dogs on a couch"
 
 
 class TestBatch:
     PLAIN = DescribeOptions(strategy="plain")
     PICTURES = tuple(
-        Image.effect_mandelbrot((40, 30), (-2 + x, -1, 1, 1), 30).convert("RGB") for x in (0, 0.3, 0.7, 1.1)
+        Image.effect_mandelbrot((40, 30), (-2 + x, -1, 1, 1), 30).convert("RGB")
+        for x in (0, 0.3, 0.7, 1.1)
     )
 
     @pytest.mark.parametrize("prompt", ["", "a photo of the"])
@@ -252,7 +288,9 @@ class TestBatch:
             assert score == pytest.approx(expected, abs=1e-4)
             candidates = (dataclasses.replace(one.candidates[0], avg_logprob=expected),)
             assert dataclasses.replace(one, times=other.times, candidates=candidates) == other
-            assert one.times.total == pytest.approx(one.times.image + one.times.encoding + one.times.prompts)
+            assert one.times.total == pytest.approx(
+                one.times.image + one.times.encoding + one.times.prompts
+            )
             assert min(one.times.image, one.times.encoding, one.times.prompts) > 0
 
     def test_a_bad_picture_is_an_error_in_its_place(self, tiny_describer) -> None:
@@ -272,7 +310,9 @@ class TestBatch:
             "no_image",
         ]
 
-    def test_they_are_encoded_and_decoded_together(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_they_are_encoded_and_decoded_together(
+        self, tiny_describer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         encode, encoded = type(tiny_describer.model).encode, []
 
         def counted(self, images, stop=None):
@@ -296,10 +336,14 @@ class TestBatch:
 
         monkeypatch.setattr(type(tiny_describer.model), "encode", small)
         *fitting, failed = tiny_describer.describe_batch([*self.PICTURES, too_large], self.PLAIN)
-        assert [one.text for one in fitting] == [tiny_describer.describe(one, self.PLAIN).text for one in self.PICTURES]
+        assert [one.text for one in fitting] == [
+            tiny_describer.describe(one, self.PLAIN).text for one in self.PICTURES
+        ]
         assert (type(failed), failed.code) == (ModelError, "out_of_memory")
 
-    def test_other_faults_of_the_model_are_raised(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_other_faults_of_the_model_are_raised(
+        self, tiny_describer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def broken(self, images, stop=None):
             raise ModelError("no")
 
@@ -308,22 +352,30 @@ class TestBatch:
             tiny_describer.describe_batch([PICTURE], self.PLAIN)
 
     @pytest.mark.parametrize("options", [PLAIN, DescribeOptions(strategy="forced", detail="low")])
-    def test_a_stop_is_asked_between_and_within(self, tiny_describer, options: DescribeOptions) -> None:
+    def test_a_stop_is_asked_between_and_within(
+        self, tiny_describer, options: DescribeOptions
+    ) -> None:
         for after in (0, 2, 9):
             answers = iter([False] * after + [True])
             with pytest.raises(Cancelled):
-                tiny_describer.describe_batch(self.PICTURES, options, lambda answers=answers: next(answers))
+                tiny_describer.describe_batch(
+                    self.PICTURES, options, lambda answers=answers: next(answers)
+                )
 
     def test_a_prompt_without_room_is_refused(self, tiny_describer) -> None:
         prompt = "é" * 200  # no more tokens than characters: any prompt fits
-        assert tiny_describer.describe_batch([PICTURE], dataclasses.replace(self.PLAIN, prompt=prompt))[0].text
+        assert tiny_describer.describe_batch(
+            [PICTURE], dataclasses.replace(self.PLAIN, prompt=prompt)
+        )[0].text
 
 
 class TestWithRealModels:
     @pytest.mark.parametrize("strategy", ["plain", "forced"])
     @pytest.mark.parametrize("name", PHOTOGRAPHS)
     def test_describes_whatever_it_is_given(self, tiny_describer, name: str, strategy: str) -> None:
-        description = tiny_describer.describe(EXAMPLES / name, DescribeOptions(strategy=strategy, detail="low"))
+        description = tiny_describer.describe(
+            EXAMPLES / name, DescribeOptions(strategy=strategy, detail="low")
+        )
         assert description.stats == caption_stats(description.text)
         assert json.loads(description.to_json())["model"] == tiny_describer.name
         assert description.times.total >= description.times.encoding > 0
@@ -360,10 +412,14 @@ class TestWithRealModels:
 
     def test_stop_raises_cancelled(self, tiny_describer) -> None:
         answers = iter([False] * 4 + [True])
-        stream = tiny_describer.stream(PICTURE, DescribeOptions(strategy="forced"), stop=lambda: next(answers))
+        stream = tiny_describer.stream(
+            PICTURE, DescribeOptions(strategy="forced"), stop=lambda: next(answers)
+        )
         with pytest.raises(Cancelled):
             list(stream)
-        assert next(answers, "asked up to the stop, not beyond") == "asked up to the stop, not beyond"
+        assert (
+            next(answers, "asked up to the stop, not beyond") == "asked up to the stop, not beyond"
+        )
 
     def test_a_closed_stream_leaves_no_thread(self, tiny_describer) -> None:
         before = threading.active_count()
@@ -393,7 +449,9 @@ class TestWithRealModels:
         with pytest.raises(ImageError):
             list(tiny_describer.stream(source))
 
-    def test_nonwords_are_kept_from_being_written(self, tiny_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    def test_nonwords_are_kept_from_being_written(
+        self, tiny_folder: Path, tmp_path: Path, monkeypatch
+    ) -> None:
         """A model that would say "araffe" all the time, as blip-large does in places."""
         folder = shutil.copytree(tiny_folder, tmp_path / "araffe")
         vocabulary = (folder / "vocab.txt").read_text().splitlines()
@@ -403,7 +461,7 @@ class TestWithRealModels:
         weights = load_file(folder / "model.safetensors")
         weights["text_decoder.cls.predictions.bias"][[beginning, end]] += 20.0
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        monkeypatch.setattr("caption.forced.clean_caption", lambda text, prompt="": text)
+        monkeypatch.setattr("caption.strategies.forced.clean_caption", lambda text, prompt="": text)
         describer = load_describer(str(folder), device="cpu", precision="float32")
 
         def text(suppress: bool) -> str:

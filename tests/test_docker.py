@@ -1,4 +1,6 @@
-"""The image, as far as it goes without an engine: what `COPY` and `.dockerignore` take is laid out in a folder and started there."""
+"""The image, as far as it goes without an engine: what `COPY` and `.dockerignore` take is laid out
+in a folder and started there.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,23 @@ from typing import Any
 
 import pytest
 
-import blip_gradio
-from caption.startup import DEFAULT_PORT, build_parser
+from caption.web.main import SHUTDOWN_S
+from caption.web.options import DEFAULT_PORT, build_parser
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 yaml: Any = pytest.importorskip("yaml")  # huggingface-hub needs it, and brings it
 
 
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's lines as (word, rest), continued lines joined."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
-    return [(line.split(maxsplit=1)[0], " ".join(line.split(maxsplit=1)[1].split())) for line in joined]
+    return [
+        (line.split(maxsplit=1)[0], " ".join(line.split(maxsplit=1)[1].split())) for line in joined
+    ]
 
 
 def the_only(word: str) -> str:
@@ -36,12 +42,16 @@ def the_only(word: str) -> str:
 
 
 def is_sent(path: str) -> bool:
-    """Whether a file goes to the engine: of the rules that match it or a folder it lies in, the last decides."""
+    """Whether a file goes to the engine: of the rules that match it or a folder it lies in, the
+    last decides.
+    """
     sent = True
     for rule in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
         if not rule or rule.startswith("#"):
             continue
-        pattern = re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+        pattern = (
+            re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+        )
         one = PurePosixPath(path)
         if any(re.fullmatch(pattern, str(part)) for part in (one, *one.parents)):
             sent = rule.startswith("!")
@@ -68,10 +78,21 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(app: Path, *arguments: str) -> str:
-    """What a Python program writes that finds nothing but the image's files and the installed packages."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BLIP_", "PYTHONPATH"))}
+    """What a Python program writes that finds nothing but the image's files and the installed
+    packages.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BLIP_", "PYTHONPATH"))
+    }
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=app, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=app,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -81,7 +102,7 @@ def run(app: Path, *arguments: str) -> str:
     ("path", "sent"),
     [
         ("requirements.txt", True),
-        ("caption/examples/chelsea.png", True),
+        ("caption/web/examples/chelsea.png", True),
         ("models/blip-demo-scenes/model.safetensors", True),
         ("models/blip-demo-scenes-itm/config.json", True),
         ("models/blip-image-captioning-large/model.safetensors", False),
@@ -106,7 +127,10 @@ def test_the_app_starts_from_what_was_copied(app: Path) -> None:
 
 
 def test_the_demo_models_are_in_the_image(app: Path) -> None:
-    rows = [json.loads(line) for line in run(app, "-m", "caption", "models", "list", "--json").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in run(app, "-m", "caption", "models", "list", "--json").splitlines()
+    ]
     ready = {row["name"] for row in rows if row["state"] == "present"}
     assert ready == {"demo", "demo-itm"}
     assert {Path(row["folder"]).parent for row in rows} == {app.resolve() / "models"}
@@ -118,7 +142,9 @@ def test_it_doesnt_run_as_root_and_may_download() -> None:
     setup = " ".join(rest for word, rest in instructions() if word == "RUN")
     assert f"useradd --create-home --uid {user} blip" in setup
     assert "install --directory --owner=blip --group=blip models" in setup
-    assert "--chown=blip:blip models ./models" in [rest for word, rest in instructions() if word == "COPY"]
+    assert "--chown=blip:blip models ./models" in [
+        rest for word, rest in instructions() if word == "COPY"
+    ]
 
 
 class _Health(http.server.BaseHTTPRequestHandler):
@@ -135,8 +161,11 @@ class _Health(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_the_healthcheck_tells_ready_from_not_ready(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # an engine hands its proxy settings on to containers
+def test_the_healthcheck_tells_ready_from_not_ready(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # an engine hands its proxy settings on to containers
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     command = json.loads(the_only("HEALTHCHECK").partition("CMD ")[2])
     assert command[:2] == ["python", "-c"]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Health) as server:
@@ -175,12 +204,15 @@ def test_compose_names_only_settings_that_there_are(monkeypatch: pytest.MonkeyPa
     for service in compose()["services"].values():
         assert set(service["environment"]) <= known
         assert set(service["build"]["args"]) == declared
-    # Whatever the shell that starts it may set: the app's own settings, where it is published, pip's arguments.
+    # Whatever the shell that starts it may set: the app's own settings, where it is published,
+    # pip's arguments.
     assert set(re.findall(r"\$\{(\w+):-", text)) <= known | {"BLIP_PUBLISH"} | declared
 
 
 def test_an_empty_setting_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = {name: "" for service in compose()["services"].values() for name in service["environment"]}
+    empty = {
+        name: "" for service in compose()["services"].values() for name in service["environment"]
+    }
     for name in empty:
         monkeypatch.delenv(name, raising=False)
     usual = build_parser().parse_args([])
@@ -202,6 +234,6 @@ def test_downloads_outlive_the_container_and_work_in_hand_its_stop() -> None:
     work_folder = the_only("WORKDIR")
     for service in compose()["services"].values():
         assert service["volumes"] == [f"models:{work_folder}/models"]
-        assert float(service["stop_grace_period"].removesuffix("s")) > blip_gradio.SHUTDOWN_S + 2
+        assert float(service["stop_grace_period"].removesuffix("s")) > SHUTDOWN_S + 2
     assert "models" in compose()["volumes"]
     assert the_only("STOPSIGNAL") == "SIGTERM"

@@ -1,4 +1,6 @@
-"""The rooms and their doors: which file may import what. A new file must be entered here."""
+"""Who may import whom: one list of layers, and where torch, gradio and the users' language may
+appear.
+"""
 
 from __future__ import annotations
 
@@ -11,89 +13,36 @@ from pathlib import Path
 import pytest
 
 import caption
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "caption"
 
-# What each room may import from caption.
-ALLOWED: dict[str, set[str]] = {
-    "types": set(),
-    "errors": set(),
-    "background": set(),
-    "options": {"errors"},
-    "prompts": {"options"},
-    "text": {"types"},
-    "cleanup": {"text", "prompts"},
-    "claims": {"text"},
-    "wording": {"claims", "text"},
-    "compose": {"claims", "wording", "text", "types"},
-    "messages": {"errors"},
-    "image": {"errors"},
-    "readable": set(),
-    "registry": {"errors"},
-    "hub": {"registry", "errors"},
-    "download": {"hub", "registry", "errors", "messages"},
-    "startup": {"admission", "download", "registry", "messages", "errors"},
-    "page": {"messages", "registry", "types"},
-    "network": {"errors"},
-    "model": {"network", "registry", "image", "options", "types", "errors"},
-    "filters": {"options"},
-    "decoding": {"model", "network", "filters", "options", "types", "errors"},
-    "calibration": {"errors"},
-    "verify": {"calibration", "claims", "model", "prompts", "text", "types", "wording"},
-    "draft": {"decoding", "errors", "model", "options", "prompts", "types"},
-    "admission": {"errors"},
-    "guard": {"errors", "messages"},
-}
-ALLOWED["forced"] = {
-    "cleanup",
-    "compose",
-    "decoding",
-    "draft",
-    "model",
-    "options",
-    "prompts",
-    "text",
-    "types",
-}
-ALLOWED["grounded"] = (ALLOWED["forced"] - {"model"}) | {"claims", "image", "readable", "verify", "wording"}
-ALLOWED["describe"] = set(ALLOWED) - {"hub", "download", "startup", "page", "messages", "admission", "guard"}
-ALLOWED["metadata"] = {"errors"}
-ALLOWED["writers"] = {"errors"}
-ALLOWED["batch"] = {"describe", "errors", "image", "metadata", "options", "types", "writers"}
-ALLOWED["alttext"] = {"errors", "image", "options", "text", "types"}
-ALLOWED["fetch"] = {"errors"}
-ALLOWED["metrics"] = {"admission", "errors"}
-ALLOWED["service"] = {"admission", "describe", "errors", "metrics", "options", "types"}
-ALLOWED["api_schema"] = {"errors", "fetch", "options", "types"}
-ALLOWED["api"] = {"api_schema", "errors", "guard", "image", "messages", "options", "registry", "service", "types"}
-ALLOWED["batch_ray"] = {"batch", "describe", "errors", "registry", "writers"}
-ALLOWED["commands/common"] = {"describe", "errors", "options", "page", "registry", "startup"}
-ALLOWED["commands/describe"] = {"commands", "describe", "errors", "image", "messages", "options", "page", "types"}
-ALLOWED["commands/batch"] = {"batch", "batch_ray", "commands", "errors", "messages", "registry", "startup", "writers"}
-ALLOWED["commands/alt_text"] = {"alttext", "commands", "describe", "errors", "fetch", "messages", "options", "page"}
-ALLOWED["commands/alt_text"] |= {"startup", "types", "writers"}
-ALLOWED["commands/models"] = {
-    "calibration",
-    "commands",
-    "describe",
-    "download",
-    "errors",
-    "hub",
-    "messages",
-    "model",
-    "registry",
-}
-ALLOWED["commands/info"] = {"commands", "page"}
-ALLOWED["commands/__init__"] = set()
-ALLOWED["cli"] = {"commands", "errors", "messages", "startup"}
-ALLOWED["__main__"] = {"cli"}
-# The public names, for type checkers only.
-ALLOWED["__init__"] = {"cleanup", "describe", "errors", "image", "options", "text", "types"}
+# A file imports its own package and lower layers; packages on one line don't know each other.
+LAYERS: list[set[str]] = [
+    {"types", "errors"},
+    {"options", "flow"},
+    {"prompts"},
+    {"image", "language", "locale"},
+    {"hub"},
+    {"model"},
+    {"decoding"},
+    {"evidence"},
+    {"strategies"},
+    {"describe"},
+    {"loading"},
+    {"jobs"},
+    {"server"},
+    {"arguments"},
+    {"web", "cli"},
+    # public names, and names kept for older callers
+    {"__init__", "__main__", "alttext", "batch", "download"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 HEAVY = {"torch", "transformers"}
-OPENS_HEAVY = {"network", "filters", "model", "decoding"}  # at module level
-OPENS_HEAVY_INSIDE_A_FUNCTION = {"describe"}
+OPENS_HEAVY = {"model", "decoding"}  # when they are imported
+OPENS_HEAVY_INSIDE_A_FUNCTION = {"loading"}
+SPEAKS_TO_PEOPLE = {"server", "arguments", "web", "cli"}  # only these know `locale`
 
 
 def modules() -> list[Path]:
@@ -101,18 +50,24 @@ def modules() -> list[Path]:
 
 
 def imported(path: Path, *, module_level: bool = False) -> set[str]:
-    """Dotted names that a file imports; with `module_level` only what importing it opens: nothing inside functions or for type checkers."""
+    """Dotted names that a file imports; with `module_level` only what importing it opens: nothing
+    inside functions or for type checkers.
+    """
     names: set[str] = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, (path.parent.name if node.level else "", node.module or "")))
+            base = ".".join(
+                filter(None, (path.parent.name if node.level else "", node.module or ""))
+            )
             names.update(f"{base}.{alias.name}" for alias in node.names)
         for child in ast.iter_child_nodes(node):
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            is_typing = isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"
+            is_typing = (
+                isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"
+            )
             if not (module_level and (is_function or is_typing)):
                 visit(child)
 
@@ -125,24 +80,40 @@ def top_levels(names: set[str]) -> set[str]:
 
 
 def rooms(names: set[str]) -> set[str]:
-    """The files of caption among dotted names."""
-    return {name.split(".")[1] for name in names if name.startswith("caption.")}
+    """The packages and files directly below caption among dotted names."""
+    return {name.split(".")[1] for name in names if name.startswith("caption.")} & LEVEL.keys()
 
 
 def room(path: Path) -> str:
+    """The package, or the file directly below caption, that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").as_posix()
 
 
-def test_every_room_is_in_the_table() -> None:
-    assert set(map(room, modules())) <= set(ALLOWED)
+def test_the_layers_name_what_there_is() -> None:
+    assert sum(map(len, LAYERS)) == len(LEVEL)
+    assert set(map(room, modules())) == set(LEVEL)
 
 
-@pytest.mark.parametrize("path", modules(), ids=room)
-def test_rooms_import_what_the_table_allows(path: Path) -> None:
-    assert rooms(imported(path)) <= ALLOWED[room(path)]
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_files_import_lower_layers(path: Path) -> None:
+    own = room(path)
+    above = {
+        other for other in rooms(imported(path)) if other != own and LEVEL[other] >= LEVEL[own]
+    }
+    assert not above
 
 
-@pytest.mark.parametrize("path", modules(), ids=room)
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_what_is_private_stays_in_its_file(path: Path) -> None:
+    private = {name for name in imported(path) if name.startswith("caption.") and "._" in name}
+    assert not {name for name in private if not name.rpartition(".")[2].startswith("__")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_only_model_and_decoding_open_torch(path: Path) -> None:
     if room(path) not in OPENS_HEAVY:
         assert HEAVY.isdisjoint(top_levels(imported(path, module_level=True)))
@@ -151,26 +122,27 @@ def test_only_model_and_decoding_open_torch(path: Path) -> None:
         assert HEAVY.isdisjoint(top_levels(imported(path)))
 
 
-@pytest.mark.parametrize("path", modules(), ids=room)
-def test_no_room_knows_gradio(path: Path) -> None:
-    assert {"gradio", "gradio_client", "blip_gradio"}.isdisjoint(top_levels(imported(path)))
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_only_the_page_knows_gradio(path: Path) -> None:
+    if room(path) != "web":
+        assert {"gradio", "gradio_client", "blip_gradio"}.isdisjoint(top_levels(imported(path)))
 
 
-def test_the_app_loads_nothing_heavy_itself() -> None:
-    names = imported(ROOT / "blip_gradio.py", module_level=True)
-    assert HEAVY.isdisjoint(top_levels(names))
-    assert rooms(names).isdisjoint(OPENS_HEAVY)
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_only_the_doors_know_the_users_language(path: Path) -> None:
+    if room(path) not in SPEAKS_TO_PEOPLE | {"locale"}:
+        assert "locale" not in rooms(imported(path))
 
 
 def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
     path = tmp_path / "caption" / "room.py"
     path.parent.mkdir()
     path.write_text(
-        "import caption.text\nfrom caption import types\nfrom . import errors\nfrom .options import DescribeOptions\n"
+        "import caption.language.text\nfrom caption import types\nfrom caption.image import crop\n"
         "if True:\n    import torch.nn as nn\ndef f():\n    from transformers import pipeline\n"
         "if TYPE_CHECKING:\n    import gradio\n"
     )
-    assert rooms(imported(path)) == {"text", "types", "errors", "options"}
+    assert rooms(imported(path)) == {"language", "types", "image"}
     assert top_levels(imported(path)) == {"caption", "torch", "transformers", "gradio"}
     assert top_levels(imported(path, module_level=True)) == {"caption", "torch"}
 
@@ -187,7 +159,12 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
 def test_torch_stays_out(statement: str) -> None:
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     assert HEAVY.isdisjoint(json.loads(done.stdout.splitlines()[-1]))
 

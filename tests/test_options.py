@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from caption import prompts
 from caption.errors import HTTP_STATUS, CaptionError, OptionsError
 from caption.options import DETAILS, STRATEGIES, DecodingOptions, DescribeOptions
-from caption.types import CaptionStats, Description, Sentence, StageTimes, WordEvidence, is_supported
+from caption.types import (
+    CaptionStats,
+    Description,
+    Sentence,
+    StageTimes,
+    WordEvidence,
+    is_supported,
+)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +169,24 @@ def test_heat_maps_leave_the_json_on_request() -> None:
 
 
 def test_what_was_only_seen_in_a_region_needs_more_support_where_nothing_is_calibrated() -> None:
-    seen = [Sentence("a cat", "", 1, region=region, support=0.4) for region in (None, (0.0, 0.0, 0.5, 1.0))]
+    seen = [
+        Sentence("a cat", "", 1, region=region, support=0.4)
+        for region in (None, (0.0, 0.0, 0.5, 1.0))
+    ]
     assert [is_supported(one, 0.3, calibrated=True) for one in seen] == [True, True]
     assert [is_supported(one, 0.3, calibrated=False) for one in seen] == [True, False]
     unsure = Description(
-        "", (), (), CaptionStats(), StageTimes(), "demo", "cpu", "float32", 0, statements=tuple(seen), min_support=0.3
+        "",
+        (),
+        (),
+        CaptionStats(),
+        StageTimes(),
+        "demo",
+        "cpu",
+        "float32",
+        0,
+        statements=tuple(seen),
+        min_support=0.3,
     )
     assert unsure.dropped == (seen[1],)
 

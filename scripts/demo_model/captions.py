@@ -1,7 +1,9 @@
-"""Captions for drawn scenes, like those BLIP learnt from: mostly short and partial, worded in changing ways, always true.
+"""Captions for drawn scenes, like those BLIP learnt from: mostly short and partial, worded in
+changing ways, always true.
 
-`caption(scene, rng)` writes one, `continuation(scene, rng)` splits a longer one into the text so far and what is still to be said, and
-`example(scene, rng)` makes a (prompt, target) pair for training, with and without every prompt of `caption.prompts`.
+`caption(scene, rng)` writes one, `continuation(scene, rng)` splits a longer one into the text so
+far and what is still to be said, and `example(scene, rng)` makes a (prompt, target) pair for
+training, with and without every prompt of `caption.prompts`.
 """
 
 from __future__ import annotations
@@ -76,7 +78,11 @@ class _Writer:
     def place(self, thing: SceneObject, chance: float) -> str:
         """' on the left', or nothing."""
         place = place_of(thing)
-        if place is None or not self._is_new("place", thing.kind, place) or self.rng.random() >= chance:
+        if (
+            place is None
+            or not self._is_new("place", thing.kind, place)
+            or self.rng.random() >= chance
+        ):
             return ""
         self._note("place", thing.kind, place)
         return " " + PLACE_PHRASES[place]
@@ -152,7 +158,11 @@ class _Writer:
             thing = unnamed[0] if rng.random() < 0.6 else rng.choice(unnamed)
             noun = self.noun(thing)
             place = self.place(thing, 0.6)
-            return f"there is {noun}{place}" if rng.random() < 0.7 or not place else f"{noun} is{place}"
+            return (
+                f"there is {noun}{place}"
+                if rng.random() < 0.7 or not place
+                else f"{noun} is{place}"
+            )
         if kind == "weather":
             self._note("weather", "", weather or "")
             return WEATHER_CLAUSES[weather or ""]
@@ -182,7 +192,9 @@ class _Writer:
 
 
 def caption(scene: Scene, rng: random.Random, *, detailed: bool = False) -> str:
-    """A true caption in lower case: one clause mostly, up to four where `detailed` makes it likelier."""
+    """A true caption in lower case: one clause mostly, up to four where `detailed` makes it
+    likelier.
+    """
     writer = _Writer(scene, rng)
     start = writer.opening()
     more = rng.choices((0, 1, 2, 3), (20, 30, 25, 25) if detailed else (66, 17, 10, 7))[0]
@@ -190,7 +202,9 @@ def caption(scene: Scene, rng: random.Random, *, detailed: bool = False) -> str:
 
 
 def statement(scene: Scene, rng: random.Random) -> str:
-    """One bare statement in lower case: a thing, where it is, how it stands to another, the ground or the weather alone."""
+    """One bare statement in lower case: a thing, where it is, how it stands to another, the ground
+    or the weather alone.
+    """
     writer = _Writer(scene, rng)
     choices = []
     if scene.background:
@@ -206,7 +220,9 @@ def statement(scene: Scene, rng: random.Random) -> str:
         for shown in writer.shown:
             writer._note("object", shown.kind)
         size, place = size_of(thing), place_of(thing)
-        ways = [f"the {thing.kind} is {word}" for word in (size, PLACE_PHRASES.get(place or "")) if word]
+        ways = [
+            f"the {thing.kind} is {word}" for word in (size, PLACE_PHRASES.get(place or "")) if word
+        ]
         if ways and rng.random() < 0.6:
             return rng.choice(ways)
     relations = [found for found in writer.relations(writer.shown) if found[0] is thing]
@@ -219,7 +235,12 @@ def statement(scene: Scene, rng: random.Random) -> str:
     if not place:
         return rng.choice((noun, f"there is {noun}"))
     return rng.choice(
-        (f"{noun}{place}", f"there is {noun}{place}", f"{noun} is{place}", f"{place.strip()}, there is {noun}")
+        (
+            f"{noun}{place}",
+            f"there is {noun}{place}",
+            f"{noun} is{place}",
+            f"{place.strip()}, there is {noun}",
+        )
     )
 
 
@@ -244,7 +265,9 @@ def example(scene: Scene, rng: random.Random) -> tuple[str, str]:
         prompt = rng.choice(PROMPTS)
         return prompt, caption(scene, rng, detailed=prompt != PROMPTS[0])
     if draw < 0.76:
-        return rng.choice((*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)), caption(scene, rng, detailed=True)
+        return rng.choice((*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)), caption(
+            scene, rng, detailed=True
+        )
     before, further = continuation(scene, rng)
     instruction = ENHANCEMENT_PROMPT if rng.random() < 0.6 else rng.choice(EXTENSION_PROMPTS)
     return f"{instruction} {before}", further
@@ -254,7 +277,13 @@ def vocabulary_words() -> set[str]:
     """Every word these captions and the project's prompts are made of."""
     from scripts.demo_model.scenes import BACKGROUNDS, COLORS, KINDS, SIZES
 
-    texts = [*PROMPTS, *EXTENSION_PROMPTS, ENHANCEMENT_PROMPT, *BACKGROUND_PHRASES.values(), *WEATHER_ENDINGS.values()]
+    texts = [
+        *PROMPTS,
+        *EXTENSION_PROMPTS,
+        ENHANCEMENT_PROMPT,
+        *BACKGROUND_PHRASES.values(),
+        *WEATHER_ENDINGS.values(),
+    ]
     texts += [*WEATHER_CLAUSES.values(), *PLACE_PHRASES.values(), *RELATION_PHRASES.values()]
     texts += [*BACKGROUNDS, *COLORS, *KINDS, *SIZES, "a an the and with there is are it nothing"]
     return {word.strip(".,:").lower() for text in texts for word in text.split()}

@@ -1,7 +1,9 @@
-"""A true sentence with one fact changed, so that it is false: what a matching model learns to tell apart and is measured on.
+"""A true sentence with one fact changed, so that it is false: what a matching model learns to tell
+apart and is measured on.
 
-`change(text, scene, rng)` picks a kind of fact that the text states and swaps its words for others of the same kind; the reader of
-`facts.py` makes sure that the result reads well and that it is false. Standard library only.
+`change(text, scene, rng)` picks a kind of fact that the text states and swaps its words for others
+of the same kind; the reader of `facts.py` makes sure that the result reads well and that it is
+false. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from scripts.demo_model.captions import (
 from scripts.demo_model.facts import holds, read
 from scripts.demo_model.scenes import COLORS, KINDS, SIZES, Scene
 
-# Per slot the groups of phrases that can stand in each other's place. A word of one group never is a word of another slot.
+# Per slot the groups of phrases that can stand in each other's place. A word of one group never is
+# a word of another slot.
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "object": (KINDS,),
     "color": (tuple(COLORS),),
@@ -47,8 +50,12 @@ def is_true(text: str, scene: Scene) -> bool:
     return not reading.unread and all(holds(fact, scene) is True for fact in reading.facts)
 
 
-def change(text: str, scene: Scene, rng: random.Random, slots: tuple[str, ...] = SLOTS) -> Change | None:
-    """A false text that differs from a true one in one fact, of a slot drawn evenly; None where no change of `slots` can be made."""
+def change(
+    text: str, scene: Scene, rng: random.Random, slots: tuple[str, ...] = SLOTS
+) -> Change | None:
+    """A false text that differs from a true one in one fact, of a slot drawn evenly; None where no
+    change of `slots` can be made.
+    """
     for slot in rng.sample(slots, len(slots)):
         places = [(found, group) for group in GROUPS[slot] for found in _occurrences(text, group)]
         for found, group in rng.sample(places, len(places)):

@@ -1,4 +1,6 @@
-"""Scenes as pictures: `draw(scene, side)` paints one, the same scene always alike. Pillow and NumPy only."""
+"""Scenes as pictures: `draw(scene, side)` paints one, the same scene always alike. Pillow and NumPy
+only.
+"""
 
 from __future__ import annotations
 
@@ -34,30 +36,70 @@ class _Pen:
     def _points(self, *values: float) -> list[float]:
         return [v * (self.side - 1) for v in values]
 
-    def rect(self, x0: float, y0: float, x1: float, y1: float, fill: Rgb, line: Rgb | None = None) -> None:
-        self._draw.rectangle(self._points(x0, y0, x1, y1), fill=fill, outline=line, width=self._line_width(line))
+    def rect(
+        self, x0: float, y0: float, x1: float, y1: float, fill: Rgb, line: Rgb | None = None
+    ) -> None:
+        self._draw.rectangle(
+            self._points(x0, y0, x1, y1), fill=fill, outline=line, width=self._line_width(line)
+        )
 
     def oval(
-        self, x0: float, y0: float, x1: float, y1: float, fill: Rgb | None, line: Rgb | None = None, wide: float = 0
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        fill: Rgb | None,
+        line: Rgb | None = None,
+        wide: float = 0,
     ) -> None:
         width = max(1, int(wide * self.side)) if wide else self._line_width(line)
         self._draw.ellipse(self._points(x0, y0, x1, y1), fill=fill, outline=line, width=width)
 
     def poly(self, *points: float, fill: Rgb, line: Rgb | None = None) -> None:
-        self._draw.polygon(self._points(*points), fill=fill, outline=line, width=self._line_width(line))
+        self._draw.polygon(
+            self._points(*points), fill=fill, outline=line, width=self._line_width(line)
+        )
 
     def pie(
-        self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, fill: Rgb, line: Rgb | None = None
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        start: float,
+        end: float,
+        fill: Rgb,
+        line: Rgb | None = None,
     ) -> None:
         self._draw.pieslice(
-            self._points(x0, y0, x1, y1), start, end, fill=fill, outline=line, width=self._line_width(line)
+            self._points(x0, y0, x1, y1),
+            start,
+            end,
+            fill=fill,
+            outline=line,
+            width=self._line_width(line),
         )
 
     def line(self, *points: float, fill: Rgb, wide: float) -> None:
-        self._draw.line(self._points(*points), fill=fill, width=max(1, int(wide * self.side)), joint="curve")
+        self._draw.line(
+            self._points(*points), fill=fill, width=max(1, int(wide * self.side)), joint="curve"
+        )
 
-    def arc(self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, fill: Rgb, wide: float) -> None:
-        self._draw.arc(self._points(x0, y0, x1, y1), start, end, fill=fill, width=max(1, int(wide * self.side)))
+    def arc(
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        start: float,
+        end: float,
+        fill: Rgb,
+        wide: float,
+    ) -> None:
+        self._draw.arc(
+            self._points(x0, y0, x1, y1), start, end, fill=fill, width=max(1, int(wide * self.side))
+        )
 
     def _line_width(self, line: Rgb | None) -> int:
         return max(1, self.side // 40) if line else 0
@@ -94,7 +136,12 @@ def _paint_object(pen: _Pen, kind: str, c: Rgb) -> None:
             pen.rect(x, 0.54, x + 0.15, 0.7, (200, 228, 245), line)
     elif kind == "tree":
         pen.rect(0.42, 0.6, 0.58, 0.99, wood)
-        for x0, y0, s in ((0.06, 0.28, 0.46), (0.48, 0.28, 0.46), (0.24, 0.03, 0.52), (0.26, 0.3, 0.48)):
+        for x0, y0, s in (
+            (0.06, 0.28, 0.46),
+            (0.48, 0.28, 0.46),
+            (0.24, 0.03, 0.52),
+            (0.26, 0.3, 0.48),
+        ):
             pen.oval(x0, y0, x0 + s, y0 + s * 0.9, c, line)
         pen.oval(0.28, 0.2, 0.72, 0.62, c)
     elif kind == "flower":
@@ -142,7 +189,12 @@ def _paint_object(pen: _Pen, kind: str, c: Rgb) -> None:
         pen.poly(0.36, 0.5, 0.64, 0.5, 0.7, 0.98, 0.3, 0.98, fill=cream, line=(150, 135, 105))
         pen.pie(0.03, 0.05, 0.97, 1.05, 180, 360, c, line)
         spot = (90, 90, 95) if bright else (250, 250, 245)
-        for x, y, s in ((0.2, 0.33, 0.13), (0.44, 0.14, 0.15), (0.66, 0.32, 0.13), (0.44, 0.38, 0.1)):
+        for x, y, s in (
+            (0.2, 0.33, 0.13),
+            (0.44, 0.14, 0.15),
+            (0.66, 0.32, 0.13),
+            (0.44, 0.38, 0.1),
+        ):
             pen.oval(x, y, x + s, y + s, spot)
     elif kind == "bottle":
         pen.rect(0.41, 0.02, 0.59, 0.12, wood)
@@ -175,13 +227,25 @@ def _jitter(rng: random.Random, color: Rgb, amount: int) -> Rgb:
 
 
 _SKY: dict[str, Rgb] = {
-    "field": (150, 205, 245), "beach": (140, 205, 250), "snow": (200, 215, 230), "street": (185, 205, 222),
-    "desert": (245, 215, 165), "lake": (160, 205, 240), "room": (232, 218, 190), "night": (22, 28, 66),
-}  # fmt: skip
+    "field": (150, 205, 245),
+    "beach": (140, 205, 250),
+    "snow": (200, 215, 230),
+    "street": (185, 205, 222),
+    "desert": (245, 215, 165),
+    "lake": (160, 205, 240),
+    "room": (232, 218, 190),
+    "night": (22, 28, 66),
+}
 _GROUND: dict[str, Rgb] = {
-    "field": (110, 185, 80), "beach": (238, 216, 160), "snow": (238, 243, 250), "street": (108, 108, 112),
-    "desert": (222, 160, 88), "lake": (70, 140, 190), "room": (172, 122, 78), "night": (24, 52, 40),
-}  # fmt: skip
+    "field": (110, 185, 80),
+    "beach": (238, 216, 160),
+    "snow": (238, 243, 250),
+    "street": (108, 108, 112),
+    "desert": (222, 160, 88),
+    "lake": (70, 140, 190),
+    "room": (172, 122, 78),
+    "night": (24, 52, 40),
+}
 
 
 def _paint_background(picture: Image.Image, scene: Scene, rng: random.Random) -> None:
@@ -203,16 +267,24 @@ def _paint_background(picture: Image.Image, scene: Scene, rng: random.Random) ->
             draw.rectangle((left, top, left + wide, h), fill=wall)
             for wy in range(top + side // 40, h - side // 30, max(3, side // 22)):
                 for wx in range(left + side // 50, left + wide - side // 40, max(3, side // 26)):
-                    draw.rectangle((wx, wy, wx + side // 60, wy + side // 50), fill=_shade(wall, 0.75))
+                    draw.rectangle(
+                        (wx, wy, wx + side // 60, wy + side // 50), fill=_shade(wall, 0.75)
+                    )
             left += wide
     elif background == "lake":
         for _ in range(4):
             x, span = rng.uniform(-0.2, 0.9) * side, rng.uniform(0.35, 0.6) * side
-            draw.ellipse((x, h - span * 0.22, x + span, h + span * 0.2), fill=_jitter(rng, (95, 140, 95), 12))
+            draw.ellipse(
+                (x, h - span * 0.22, x + span, h + span * 0.2), fill=_jitter(rng, (95, 140, 95), 12)
+            )
     draw.rectangle((0, h, side, side), fill=ground)
     if background == "beach":
         draw.rectangle((0, h, side, h + int(0.07 * side)), fill=_jitter(rng, (60, 140, 205), 10))
-        draw.line((0, h + int(0.07 * side), side, h + int(0.07 * side)), fill=(250, 250, 250), width=max(1, side // 90))
+        draw.line(
+            (0, h + int(0.07 * side), side, h + int(0.07 * side)),
+            fill=(250, 250, 250),
+            width=max(1, side // 90),
+        )
     elif background == "street":
         lane = h + int((side - h) * rng.uniform(0.4, 0.7))
         for dash in range(int(rng.uniform(-0.1, 0) * side), side, side // 6):
@@ -226,15 +298,27 @@ def _paint_background(picture: Image.Image, scene: Scene, rng: random.Random) ->
         for _ in range(3):
             x, span = rng.uniform(-0.3, 0.8) * side, rng.uniform(0.4, 0.8) * side
             y = h + rng.uniform(0.02, 0.3) * side
-            draw.arc((x, y, x + span, y + span * 0.25), 190, 350, fill=_shade(ground, 0.86), width=max(1, side // 60))
+            draw.arc(
+                (x, y, x + span, y + span * 0.25),
+                190,
+                350,
+                fill=_shade(ground, 0.86),
+                width=max(1, side // 60),
+            )
     elif background == "lake":
         for _ in range(14):
             x, y = rng.uniform(0, 0.9) * side, rng.uniform(h + 3, side - 2)
-            draw.line((x, y, x + side * 0.08, y), fill=_shade(ground, 1.3), width=max(1, side // 110))
+            draw.line(
+                (x, y, x + side * 0.08, y), fill=_shade(ground, 1.3), width=max(1, side // 110)
+            )
     elif background in ("field", "night"):
         for _ in range(26):
             x, y = rng.uniform(0, 1) * side, rng.uniform(h + 4, side)
-            draw.line((x, y, x + side * 0.006, y - side * 0.03), fill=_shade(ground, 0.8), width=max(1, side // 130))
+            draw.line(
+                (x, y, x + side * 0.006, y - side * 0.03),
+                fill=_shade(ground, 0.8),
+                width=max(1, side // 130),
+            )
     if background == "night":
         for _ in range(22):
             x, y = rng.uniform(0, 1) * side, rng.uniform(0, h)
@@ -256,16 +340,24 @@ def _paint_sky_weather(picture: Image.Image, scene: Scene) -> None:
                     cy + r * math.sin(a),
                 )
                 draw.line(ray, fill=(255, 190, 20), width=max(1, picture.width // 70))
-            draw.ellipse((cx - r * 0.66, cy - r * 0.66, cx + r * 0.66, cy + r * 0.66), fill=(255, 215, 40))
+            draw.ellipse(
+                (cx - r * 0.66, cy - r * 0.66, cx + r * 0.66, cy + r * 0.66), fill=(255, 215, 40)
+            )
         elif scene.weather == "moon":
             draw.pieslice((x0, y0, x1, y1), 0, 360, fill=(240, 240, 205))
             cut = (x1 - x0) * 0.3
             draw.ellipse((x0 + cut, y0 - cut * 0.4, x1 + cut, y1 - cut * 0.4), fill=_SKY["night"])
         elif scene.weather == "clouds":
             w, t = x1 - x0, y1 - y0
-            for fx, fy, s in ((0.0, 0.4, 0.42), (0.22, 0.05, 0.5), (0.5, 0.25, 0.46), (0.3, 0.45, 0.45)):
+            for fx, fy, s in (
+                (0.0, 0.4, 0.42),
+                (0.22, 0.05, 0.5),
+                (0.5, 0.25, 0.46),
+                (0.3, 0.45, 0.45),
+            ):
                 draw.ellipse(
-                    (x0 + fx * w, y0 + fy * t, x0 + (fx + s) * w, y0 + min(1, fy + s * 1.3) * t), fill=(250, 250, 252)
+                    (x0 + fx * w, y0 + fy * t, x0 + (fx + s) * w, y0 + min(1, fy + s * 1.3) * t),
+                    fill=(250, 250, 252),
                 )
 
 
@@ -275,20 +367,34 @@ def _paint_falling(picture: Image.Image, scene: Scene, rng: random.Random) -> No
     if scene.weather == "rain":
         for _ in range(70):
             x, y = rng.uniform(-0.05, 1) * side, rng.uniform(-0.05, 1) * side
-            draw.line((x, y, x - side * 0.015, y + side * 0.055), fill=(120, 150, 200), width=max(1, side // 130))
+            draw.line(
+                (x, y, x - side * 0.015, y + side * 0.055),
+                fill=(120, 150, 200),
+                width=max(1, side // 130),
+            )
     elif scene.weather == "snowfall":
         for _ in range(60):
-            x, y, r = rng.uniform(0, 1) * side, rng.uniform(0, 1) * side, side * rng.uniform(0.006, 0.011)
-            draw.ellipse((x - r, y - r, x + r, y + r), fill=(255, 255, 255), outline=(190, 200, 215))
+            x, y, r = (
+                rng.uniform(0, 1) * side,
+                rng.uniform(0, 1) * side,
+                side * rng.uniform(0.006, 0.011),
+            )
+            draw.ellipse(
+                (x - r, y - r, x + r, y + r), fill=(255, 255, 255), outline=(190, 200, 215)
+            )
 
 
 def draw(scene: Scene, side: int = 384) -> Image.Image:
-    """Paint a scene as an RGB picture of `side` × `side` pixels; the same scene gives the same picture."""
+    """Paint a scene as an RGB picture of `side` × `side` pixels; the same scene gives the same
+    picture.
+    """
     return draw_with_masks(scene, side)[0]
 
 
 def draw_with_masks(scene: Scene, side: int = 384) -> tuple[Image.Image, Image.Image]:
-    """The picture, and an "L" picture whose value is 1 + the index of the object seen at that pixel (0: none)."""
+    """The picture, and an "L" picture whose value is 1 + the index of the object seen at that pixel
+    (0: none).
+    """
     rng = random.Random(scene.paint_seed)
     picture = Image.new("RGB", (side, side))
     owner = Image.new("L", (side, side), 0)
@@ -303,10 +409,12 @@ def draw_with_masks(scene: Scene, side: int = 384) -> tuple[Image.Image, Image.I
         tilt = rng.uniform(-8, 8)
         tile = tile.rotate(tilt, Image.Resampling.BILINEAR).reduce(2)
         picture.paste(tile, (x0, y0), tile)
-        owner.paste(index + 1, (x0, y0), tile.getchannel("A").point(lambda a: 255 if a > 127 else 0))
+        owner.paste(
+            index + 1, (x0, y0), tile.getchannel("A").point(lambda a: 255 if a > 127 else 0)
+        )
     _paint_falling(picture, scene, rng)
-    noise = np.random.default_rng(scene.paint_seed).standard_normal((side, side, 1), dtype=np.float32) * rng.uniform(
-        4, 14
-    )
+    noise = np.random.default_rng(scene.paint_seed).standard_normal(
+        (side, side, 1), dtype=np.float32
+    ) * rng.uniform(4, 14)
     pixels = np.clip(np.asarray(picture, dtype=np.float32) + noise, 0, 255).astype(np.uint8)
     return Image.fromarray(pixels), owner

@@ -1,13 +1,15 @@
 """How well a model describes held-out drawn scenes.
 
-    python -m scripts.demo_model.evaluate --scenes 500 --strategy plain
-    python -m scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low
-    python -m scripts.demo_model.evaluate --scenes 100 --url http://127.0.0.1:29999    # a running app's endpoint
+    python -m scripts.demo_model.evaluate --scenes 500 --strategy plain python -m
+    scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low python -m
+    scripts.demo_model.evaluate --scenes 100 --url http://127.0.0.1:29999    # a running app's
+    endpoint
 
-Prints, over scenes whose seeds were never trained: how often the background and the main (largest) object are named right, how often
-the colour given to a named main object is the right one, the share of stated facts that are false (a run of words that can't be read
-counts as one false fact), and the words per text. The last lines split by whether the main object's kind and colour were ever trained
-together.
+Prints, over scenes whose seeds were never trained: how often the background and the main (largest)
+object are named right, how often the colour given to a named main object is the right one, the
+share of stated facts that are false (a run of words that can't be read counts as one false fact),
+and the words per text. The last lines split by whether the main object's kind and colour were ever
+trained together.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def judge(text: str, scene: Scene) -> Outcome:
     main = scene.main
     assert main is not None, "a whole scene has a main object"
     backgrounds = {fact.value for fact in reading.facts if fact.slot == "background"}
-    colors = {fact.value for fact in reading.facts if fact.slot == "color" and fact.subject == main.kind}
+    colors = {
+        fact.value for fact in reading.facts if fact.slot == "color" and fact.subject == main.kind
+    }
     named = any(fact.slot == "object" and fact.subject == main.kind for fact in reading.facts)
     judged = [truth for fact in reading.facts if (truth := holds(fact, scene)) is not None]
     return Outcome(
@@ -81,7 +85,9 @@ def report(outcomes: list[Outcome]) -> str:
     )
 
 
-def local_describer(model: str, precision: str, options: DescribeOptions) -> Callable[[Image.Image], str]:
+def local_describer(
+    model: str, precision: str, options: DescribeOptions
+) -> Callable[[Image.Image], str]:
     """Describes with a model loaded here."""
     describer = load_describer(model, device="cpu", precision=precision)
     return lambda picture: describer.describe(picture, options).text
@@ -105,7 +111,9 @@ def remote_describer(url: str, options: DescribeOptions) -> Callable[[Image.Imag
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure a model on held-out drawn scenes.")
-    parser.add_argument("--model", default="demo", help="a registry name or a folder (default: demo)")
+    parser.add_argument(
+        "--model", default="demo", help="a registry name or a folder (default: demo)"
+    )
     parser.add_argument("--scenes", type=int, default=500)
     parser.add_argument("--strategy", choices=STRATEGIES, default="plain")
     parser.add_argument("--detail", choices=DETAILS, default="high")
@@ -119,7 +127,11 @@ def main() -> None:
     args = build_parser().parse_args()
     options = DescribeOptions(strategy=args.strategy, detail=args.detail)
     local = not args.url
-    describe = local_describer(args.model, args.precision, options) if local else remote_describer(args.url, options)
+    describe = (
+        local_describer(args.model, args.precision, options)
+        if local
+        else remote_describer(args.url, options)
+    )
     outcomes = []
     for number in range(args.scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)
@@ -127,7 +139,11 @@ def main() -> None:
         outcomes.append(judge(text, scene))
         if number < args.show:
             print(text)
-    print(args.url or f"{args.model} {args.precision}", args.strategy, "" if args.strategy == "plain" else args.detail)
+    print(
+        args.url or f"{args.model} {args.precision}",
+        args.strategy,
+        "" if args.strategy == "plain" else args.detail,
+    )
     print("all           ", report(outcomes))
     for title, unseen in (("trained pairs ", False), ("unseen pairs  ", True)):
         part = [outcome for outcome in outcomes if outcome.unseen_pair is unseen]

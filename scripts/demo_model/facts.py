@@ -1,7 +1,7 @@
 """Facts: what is true of a drawn scene, and what a text states about it.
 
-`facts_of(scene)` lists what can plainly be said, `read(text)` finds the facts a text states and the words it can't read,
-`holds(fact, scene)` judges one against the truth. Standard library only.
+`facts_of(scene)` lists what can plainly be said, `read(text)` finds the facts a text states and the
+words it can't read, `holds(fact, scene)` judges one against the truth. Standard library only.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from scripts.demo_model.scenes import (
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement. `slot`: object | color | size | place | relation | background | weather | empty.
+    """One statement. `slot`: object | color | size | place | relation | background | weather |
+    empty.
 
-    `subject` is the kind of object it is about ("" for background, weather and empty); `value` the colour, size, place,
-    relation, background or weather; `other` the second object of a relation.
+    `subject` is the kind of object it is about ("" for background, weather and empty); `value` the
+    colour, size, place, relation, background or weather; `other` the second object of a relation.
     """
 
     slot: str
@@ -39,7 +40,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a text states: facts in the order of reading, each once, and the runs of words that couldn't be read."""
+    """What a text states: facts in the order of reading, each once, and the runs of words that
+    couldn't be read.
+    """
 
     facts: tuple[Fact, ...]
     unread: tuple[str, ...]
@@ -67,7 +70,9 @@ def facts_of(scene: Scene) -> list[Fact]:
     for a in shown:
         for b in shown:
             if a is not b:
-                facts += [Fact("relation", a.kind, rel, b.kind) for rel in RELATIONS if related(a, b, rel)]
+                facts += [
+                    Fact("relation", a.kind, rel, b.kind) for rel in RELATIONS if related(a, b, rel)
+                ]
     if not scene.objects:
         facts.append(Fact("empty"))
     if scene.background:
@@ -78,8 +83,10 @@ def facts_of(scene: Scene) -> list[Fact]:
 
 
 def holds(fact: Fact, scene: Scene) -> bool | None:
-    """Whether a fact is true of the scene, with some slack on sizes, places and relations; None where it doesn't count
-    (about an object less than half visible, or a view that doesn't show the ground or sky)."""
+    """Whether a fact is true of the scene, with some slack on sizes, places and relations; None
+    where it doesn't count (about an object less than half visible, or a view that doesn't show the
+    ground or sky).
+    """
     if fact.slot == "empty":
         return not shown_objects(scene)
     if fact.slot == "background":
@@ -114,7 +121,8 @@ _WORDS = re.compile(r"[^\W_]+|[.,;:!?]")
 _ARTICLES = {"a", "an", "the", "one"}
 _FILLERS = {"and", "with", "there", "is", "are", "it", "while", "also", "plus"}
 _STOPS = {".", ",", ";", ":", "!", "?"}
-# Longest first: the reader takes the first that fits. A background or weather word is read with the words that lead to it.
+# Longest first: the reader takes the first that fits. A background or weather word is read with the
+# words that lead to it.
 _WEATHER_PHRASES = (
     (("under", "a", "sunny", "sky"), "sun"),
     (("the", "sun", "is", "shining"), "sun"),
@@ -133,7 +141,13 @@ _WEATHER_PHRASES = (
     (("it", "is", "snowing"), "snowfall"),
 )
 _LEADS = {"in", "on", "by", "at"}
-_PLACE_WORDS = {"left": "left", "right": "right", "middle": "middle", "center": "middle", "centre": "middle"}
+_PLACE_WORDS = {
+    "left": "left",
+    "right": "right",
+    "middle": "middle",
+    "center": "middle",
+    "centre": "middle",
+}
 _RELATION_PHRASES = (
     (("to", "the", "left", "of"), "left of"),
     (("on", "the", "left", "of"), "left of"),
@@ -144,7 +158,9 @@ _RELATION_PHRASES = (
 
 
 def read(text: str) -> Reading:
-    """Read the facts a text states. Never raises; what it can't read comes back in `unread`, a run of words each."""
+    """Read the facts a text states. Never raises; what it can't read comes back in `unread`, a run
+    of words each.
+    """
     return _Reader(_WORDS.findall(text.lower())).read()
 
 
@@ -157,7 +173,8 @@ class _Reader:
         self.facts: dict[Fact, None] = {}  # a dict keeps the order and drops repeats
         self.unread: list[str] = []
         self.run: list[str] = []
-        self.subject: str | None = None  # the object that "is red", "on the left" or "on a box" speaks of
+        # the object that "is red", "on the left" or "on a box" speaks of
+        self.subject: str | None = None
         self.leading_place: str | None = None
 
     def read(self) -> Reading:
@@ -216,7 +233,11 @@ class _Reader:
         return True
 
     def _place(self) -> bool:
-        if not (self._word() in ("on", "in", "at", "to") and self._word(1) == "the" and self._word(2) in _PLACE_WORDS):
+        if not (
+            self._word() in ("on", "in", "at", "to")
+            and self._word(1) == "the"
+            and self._word(2) in _PLACE_WORDS
+        ):
             return False
         if self._word(3) == "of":
             return False
@@ -281,7 +302,12 @@ class _Reader:
     def _adjective(self) -> bool:
         """'the ball is red': an adjective after a subject."""
         word = self._word()
-        if self.subject and (word in SIZES or word in COLORS) and self.at and self.words[self.at - 1] in ("is", "and"):
+        if (
+            self.subject
+            and (word in SIZES or word in COLORS)
+            and self.at
+            and self.words[self.at - 1] in ("is", "and")
+        ):
             self._state("size" if word in SIZES else "color", self.subject, word)
             self.at += 1
             return True

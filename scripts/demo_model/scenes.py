@@ -1,8 +1,8 @@
 """Drawn scenes with known truth: what the demo model learns from and is measured on.
 
-A `Scene` is a background, weather and one to four objects at places, all in shares of the picture's side, so that its truth is known
-exactly. `random_scene(seed)` makes one, `view(scene, box)` is the truth of a part of it, `drawing.draw` paints it.
-Standard library only.
+A `Scene` is a background, weather and one to four objects at places, all in shares of the picture's
+side, so that its truth is known exactly. `random_scene(seed)` makes one, `view(scene, box)` is the
+truth of a part of it, `drawing.draw` paints it. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,17 +27,34 @@ COLORS: dict[str, Rgb] = {
     "white": (248, 248, 248),
 }
 KINDS = (
-    "ball", "box", "car", "house", "tree", "flower", "boat", "balloon",
-    "umbrella", "cup", "chair", "fish", "mushroom", "bottle", "kite", "cat",
-)  # fmt: skip
+    "ball",
+    "box",
+    "car",
+    "house",
+    "tree",
+    "flower",
+    "boat",
+    "balloon",
+    "umbrella",
+    "cup",
+    "chair",
+    "fish",
+    "mushroom",
+    "bottle",
+    "kite",
+    "cat",
+)
 BACKGROUNDS = ("field", "beach", "snow", "street", "desert", "lake", "room", "night")
 WEATHERS = ("sun", "moon", "clouds", "rain", "snowfall")
 SIZES = ("small", "large")
 PLACES = ("left", "middle", "right")
 RELATIONS = ("on", "under", "next to", "left of")
 
-# One colour of every kind (10 % of the pairs) is never drawn for training, to see whether colour and kind are really told apart.
-UNSEEN_PAIRS = frozenset((kind, tuple(COLORS)[(7 * i + 3) % len(COLORS)]) for i, kind in enumerate(KINDS))
+# One colour of every kind (10 % of the pairs) is never drawn for training, to see whether colour
+# and kind are really told apart.
+UNSEEN_PAIRS = frozenset(
+    (kind, tuple(COLORS)[(7 * i + 3) % len(COLORS)]) for i, kind in enumerate(KINDS)
+)
 HELD_OUT_SEEDS = 1_000_000_000  # seeds from here on are never trained
 
 SMALL_SIDE = (0.08, 0.17)
@@ -50,7 +67,9 @@ SHELTERS = ("umbrella", "balloon", "kite")
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One thing: its box lies in shares of the picture's side and may reach over the edge in a `view`."""
+    """One thing: its box lies in shares of the picture's side and may reach over the edge in a
+    `view`.
+    """
 
     kind: str
     color: str
@@ -69,7 +88,9 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """The whole truth. `objects` are in painting order; `background` is None in a view that doesn't show the ground."""
+    """The whole truth. `objects` are in painting order; `background` is None in a view that doesn't
+    show the ground.
+    """
 
     background: str | None
     weather: str | None
@@ -114,7 +135,9 @@ def place_of(thing: SceneObject) -> str | None:
 
 
 def related(a: SceneObject, b: SceneObject, relation: str, slack: float = 0.0) -> bool:
-    """Whether `a relation b` holds. `slack` (a share of the side) widens the limits: judge with some, state with none."""
+    """Whether `a relation b` holds. `slack` (a share of the side) widens the limits: judge with
+    some, state with none.
+    """
     (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.box, b.box
     a_x, b_x = (ax0 + ax1) / 2, (bx0 + bx1) / 2
     if relation == "on":
@@ -132,12 +155,19 @@ def related(a: SceneObject, b: SceneObject, relation: str, slack: float = 0.0) -
 
 
 def view(scene: Scene, box: Box) -> Scene:
-    """The truth of the part `box` of a scene, in shares of that part; hardly visible objects are left out."""
+    """The truth of the part `box` of a scene, in shares of that part; hardly visible objects are
+    left out.
+    """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
 
     def inside(b: Box) -> Box:
-        return ((b[0] - x0) / width, (b[1] - y0) / height, (b[2] - x0) / width, (b[3] - y0) / height)
+        return (
+            (b[0] - x0) / width,
+            (b[1] - y0) / height,
+            (b[2] - x0) / width,
+            (b[3] - y0) / height,
+        )
 
     objects = []
     for thing in scene.objects:
@@ -165,7 +195,9 @@ def view(scene: Scene, box: Box) -> Scene:
 
 
 def random_scene(seed: int, *, pairs: str = "all") -> Scene:
-    """The scene of a seed. `pairs`: "trained" leaves `UNSEEN_PAIRS` out, "all" lets every pair come."""
+    """The scene of a seed. `pairs`: "trained" leaves `UNSEEN_PAIRS` out, "all" lets every pair
+    come.
+    """
     rng = random.Random(f"{pairs}-{seed}")
     background = rng.choice(BACKGROUNDS)
     horizon = rng.uniform(0.42, 0.62)
@@ -180,26 +212,41 @@ def random_scene(seed: int, *, pairs: str = "all") -> Scene:
 
 
 def random_collage(seed: int) -> Scene:
-    """Up to 14 objects of trained pairs, of any size, anywhere: nothing to caption, much to learn kinds and colours from."""
+    """Up to 14 objects of trained pairs, of any size, anywhere: nothing to caption, much to learn
+    kinds and colours from.
+    """
     rng = random.Random(f"collage-{seed}")
     objects: list[SceneObject] = []
     for _ in range(40):
         side = rng.uniform(SMALL_SIDE[0], LARGE_SIDE[1])
         x, y = rng.uniform(-side / 4, 1 - side * 3 / 4), rng.uniform(-side / 4, 1 - side * 3 / 4)
         box = (x, y, x + side, y + side)
-        if len(objects) < 14 and all(_overlap(box, o.box) <= 0.15 * min(_area(box), _area(o.box)) for o in objects):
+        if len(objects) < 14 and all(
+            _overlap(box, o.box) <= 0.15 * min(_area(box), _area(o.box)) for o in objects
+        ):
             kind = rng.choice(KINDS)
             color = rng.choice([c for c in COLORS if (kind, c) not in UNSEEN_PAIRS])
             objects.append(SceneObject(kind, color, box, rng.random() < 0.5))
-    return Scene(rng.choice(BACKGROUNDS), None, tuple(objects), rng.uniform(0.3, 0.8), (), rng.randrange(2**31))
+    return Scene(
+        rng.choice(BACKGROUNDS),
+        None,
+        tuple(objects),
+        rng.uniform(0.3, 0.8),
+        (),
+        rng.randrange(2**31),
+    )
 
 
-def _random_weather(rng: random.Random, background: str, taken: list[Box]) -> tuple[str | None, tuple[Box, ...]]:
+def _random_weather(
+    rng: random.Random, background: str, taken: list[Box]
+) -> tuple[str | None, tuple[Box, ...]]:
     """A weather and where sun, moon or clouds are; none where the objects `taken` would hide them."""
     if background == "room":
         return None, ()
     weather = rng.choices(
-        (None, "moon", "rain") if background == "night" else (None, "sun", "clouds", "rain", "snowfall"),
+        (None, "moon", "rain")
+        if background == "night"
+        else (None, "sun", "clouds", "rain", "snowfall"),
         (30, 50, 20) if background == "night" else (30, 25, 20, 15, 10),
     )[0]
     if weather not in ("sun", "moon", "clouds"):
@@ -221,10 +268,14 @@ def _random_weather(rng: random.Random, background: str, taken: list[Box]) -> tu
     return (weather, tuple(boxes)) if boxes else (None, ())
 
 
-def _place_objects(rng: random.Random, count: int, horizon: float, pairs: str) -> list[SceneObject] | None:
+def _place_objects(
+    rng: random.Random, count: int, horizon: float, pairs: str
+) -> list[SceneObject] | None:
     """One try; None when the objects would cover each other too much."""
     kinds = rng.sample(KINDS, count)
-    main_side = rng.uniform(*LARGE_SIDE) if rng.random() < 0.85 else rng.uniform(0.14, SMALL_SIDE[1])
+    main_side = (
+        rng.uniform(*LARGE_SIDE) if rng.random() < 0.85 else rng.uniform(0.14, SMALL_SIDE[1])
+    )
     sides = [main_side]
     for _ in range(count - 1):
         if main_side * 0.8 >= LARGE_SIDE[0] and rng.random() < 0.4:
@@ -246,10 +297,14 @@ def _place_objects(rng: random.Random, count: int, horizon: float, pairs: str) -
                 else:
                     bottom = rng.uniform(max(horizon + 0.06, side + 0.02), 0.97)
                 box = (x - side / 2, bottom - side, x + side / 2, bottom)
-            if box is None or not (box[0] >= 0 and box[1] >= 0.005 and box[2] <= 1 and box[3] <= 0.99):
+            if box is None or not (
+                box[0] >= 0 and box[1] >= 0.005 and box[2] <= 1 and box[3] <= 0.99
+            ):
                 continue
             thing = SceneObject(kind, color, box, rng.random() < 0.5)
-            if all(_overlap(box, o.box) <= MAX_COVERED * min(_area(box), _area(o.box)) for o in objects):
+            if all(
+                _overlap(box, o.box) <= MAX_COVERED * min(_area(box), _area(o.box)) for o in objects
+            ):
                 objects.append(thing)
                 break
         else:
@@ -257,13 +312,19 @@ def _place_objects(rng: random.Random, count: int, horizon: float, pairs: str) -
     # Several coverings add up: look at the painted order once more.
     ordered = sorted(objects, key=lambda thing: thing.box[3])
     for i, thing in enumerate(ordered):
-        if sum(_overlap(thing.box, above.box) for above in ordered[i + 1 :]) > MAX_COVERED * _area(thing.box):
+        if sum(_overlap(thing.box, above.box) for above in ordered[i + 1 :]) > MAX_COVERED * _area(
+            thing.box
+        ):
             return None
     return objects
 
 
-def _related_box(rng: random.Random, main: SceneObject, kind: str, side: float, relation: str) -> Box | None:
-    """A box for `kind` so that the two stand in `relation` (either way round), None if these two can't."""
+def _related_box(
+    rng: random.Random, main: SceneObject, kind: str, side: float, relation: str
+) -> Box | None:
+    """A box for `kind` so that the two stand in `relation` (either way round), None if these two
+    can't.
+    """
     x0, y0, x1, y1 = main.box
     if relation == "on":
         if main.kind not in FLAT_TOPPED or kind in FLOATING or side > 0.7 * (x1 - x0):

@@ -1,11 +1,15 @@
-"""Train the bundled demo matcher: a small `BlipForImageTextRetrieval` that tells true sentences about a drawn scene from false ones.
+"""Train the bundled demo matcher: a small `BlipForImageTextRetrieval` that tells true sentences
+about a drawn scene from false ones.
 
-    python -m scripts.demo_model.train_matcher --work /tmp/demo-training --captioner models/blip-demo-scenes --out models/blip-demo-scenes-itm
+    python -m scripts.demo_model.train_matcher --work /tmp/demo-training --captioner
+    models/blip-demo-scenes --out models/blip-demo-scenes-itm
 
-Image-text matching is BLIP's own filter (Li et al. 2022, CapFilt). The vision tower is the captioner's, frozen, so that what it saw is
-computed once here, and once for both models when describing; the text encoder starts from the captioner's decoder, or with `--start` from
-that of a matcher made for an earlier captioner. Each picture comes with true sentences, the same with one fact changed, sentences on how
-two things stand to each other, and a sentence about another picture. Seeded; resumes from the checkpoint in `--work`.
+Image-text matching is BLIP's own filter (Li et al. 2022, CapFilt). The vision tower is the
+captioner's, frozen, so that what it saw is computed once here, and once for both models when
+describing; the text encoder starts from the captioner's decoder, or with `--start` from that of a
+matcher made for an earlier captioner. Each picture comes with true sentences, the same with one
+fact changed, sentences on how two things stand to each other, and a sentence about another picture.
+Seeded; resumes from the checkpoint in `--work`.
 """
 
 from __future__ import annotations
@@ -23,9 +27,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
+from transformers import (
+    BertTokenizer,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipForImageTextRetrieval,
+)
 
-from caption.text import stated as text_statements
+from caption.language.text import stated as text_statements
 from scripts.demo_model.captions import PLACE_PHRASES, RELATION_PHRASES, caption, statement
 from scripts.demo_model.changes import SLOTS, change
 from scripts.demo_model.drawing import draw
@@ -54,9 +63,11 @@ MAX_TOKENS = 64
 
 
 def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
-    """(sentence, whether it is true, slot of the changed fact or "") about a scene: the statements of a caption and of the same caption with
-    one fact changed, for that is how descriptions are checked, and as many again on where things are and how they stand to each other, which
-    takes longest to learn."""
+    """(sentence, whether it is true, slot of the changed fact or "") about a scene: the statements
+    of a caption and of the same caption with one fact changed, for that is how descriptions are
+    checked, and as many again on where things are and how they stand to each other, which takes
+    longest to learn.
+    """
     rows: dict[str, tuple[str, bool, str]] = {}
     for text in (caption(scene, rng), statement(scene, rng)):
         changed = change(text, scene, rng)
@@ -74,10 +85,14 @@ def stated(text: str) -> list[str]:
 
 
 def relations(scene: Scene, rng: random.Random, count: int = 6) -> list[tuple[str, bool, str]]:
-    """Up to `count` sentences on how two things stand to each other, as `sentences`: captions speak of it too seldom for a matcher to learn
-    what it looks like. What is true of a picture is drawn as often as what is false, every relation there equally often."""
+    """Up to `count` sentences on how two things stand to each other, as `sentences`: captions speak
+    of it too seldom for a matcher to learn what it looks like. What is true of a picture is drawn
+    as often as what is false, every relation there equally often.
+    """
     shown = shown_objects(scene)
-    ways: dict[bool, dict[str, list[tuple[SceneObject, SceneObject]]]] = defaultdict(lambda: defaultdict(list))
+    ways: dict[bool, dict[str, list[tuple[SceneObject, SceneObject]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for a, b in itertools.permutations(shown, 2):
         for relation in RELATIONS:
             truth = related(a, b, relation)
@@ -95,7 +110,9 @@ def relations(scene: Scene, rng: random.Random, count: int = 6) -> list[tuple[st
 
 
 def places(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
-    """A sentence on where a thing is, as `sentences`: a false one is as likely as a true one, and the middle is as often said as the sides."""
+    """A sentence on where a thing is, as `sentences`: a false one is as likely as a true one, and
+    the middle is as often said as the sides.
+    """
     shown = [thing for thing in shown_objects(scene) if place_of(thing)]
     if not shown:
         return []
@@ -128,17 +145,28 @@ class Batches:
         self.tokenizer, self.size, self.count, self.seed = tokenizer, size, count, seed
 
     def at(self, step: int) -> tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(pictures' seeds, row → its place among them (R,), ids (R, L) padded with 0, labels (R,) 1 where true)."""
+        """(pictures' seeds, row → its place among them (R,), ids (R, L) padded with 0, labels (R,)
+        1 where true).
+        """
         rng = random.Random(self.seed * 1_000_003 + step)
         seeds = rng.sample(range(self.count), self.size)
         scenes = [training_scene(seed)[0] for seed in seeds]
-        rows = [(place, text, true) for place, scene in enumerate(scenes) for text, true, _ in sentences(scene, rng)]
+        rows = [
+            (place, text, true)
+            for place, scene in enumerate(scenes)
+            for text, true, _ in sentences(scene, rng)
+        ]
         for place, text, true in list(rows):
             other = (place + 1) % self.size
             if true and rng.random() < 0.5 and is_foreign(text, scenes[other]):
                 rows.append((other, text, False))
         ids = padded(self.tokenizer, [text for _, text, _ in rows])
-        return seeds, torch.tensor([p for p, _, _ in rows]), ids, torch.tensor([int(true) for _, _, true in rows])
+        return (
+            seeds,
+            torch.tensor([p for p, _, _ in rows]),
+            ids,
+            torch.tensor([int(true) for _, _, true in rows]),
+        )
 
 
 def padded(tokenizer: BertTokenizer, texts: list[str]) -> torch.Tensor:
@@ -151,11 +179,17 @@ def padded(tokenizer: BertTokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def matcher_logits(
-    matcher: BlipForImageTextRetrieval, embeds: torch.Tensor, places: torch.Tensor, ids: torch.Tensor
+    matcher: BlipForImageTextRetrieval,
+    embeds: torch.Tensor,
+    places: torch.Tensor,
+    ids: torch.Tensor,
 ) -> torch.Tensor:
-    """(R, 2): false and true, of sentences `ids` (R, L) about the pictures `places` (R,) of `embeds` (B, N, D)."""
+    """(R, 2): false and true, of sentences `ids` (R, L) about the pictures `places` (R,) of
+    `embeds` (B, N, D).
+    """
 
-    # a picture's keys and values are computed once and handed to each of its sentences; the library only sees the right shape
+    # a picture's keys and values are computed once and handed to each of its sentences; the library
+    # only sees the right shape
     shared: list[nn.Linear] = [
         getattr(layer.crossattention.self, part)
         for layer in matcher.text_encoder.encoder.layer
@@ -189,7 +223,9 @@ def by_length(ids: torch.Tensor, parts: int) -> list[torch.Tensor]:
 def start_matcher(
     config: BlipConfig, captioner: BlipForConditionalGeneration, start: Path | None = None
 ) -> BlipForImageTextRetrieval:
-    """The captioner's vision tower, frozen; to begin with its decoder's layers as the text encoder, or the matcher in the folder `start`."""
+    """The captioner's vision tower, frozen; to begin with its decoder's layers as the text encoder,
+    or the matcher in the folder `start`.
+    """
     if start is None:
         matcher = BlipForImageTextRetrieval(config)
         matcher.text_encoder.load_state_dict(captioner.text_decoder.bert.state_dict())
@@ -206,8 +242,12 @@ def pixel_values(pixels: np.ndarray) -> torch.Tensor:
     return (values - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
-def see_all(matcher: BlipForImageTextRetrieval, work: Path, pictures: int, tower: str) -> np.ndarray:
-    """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the first time. `tower`: whose they are."""
+def see_all(
+    matcher: BlipForImageTextRetrieval, work: Path, pictures: int, tower: str
+) -> np.ndarray:
+    """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the
+    first time. `tower`: whose they are.
+    """
     file = work / f"embeds-{pictures}-{tower}.npy"
     if not file.exists():
         pixels, _ = draw_pictures(work, "scenes", pictures)
@@ -282,7 +322,10 @@ def train(
         done = step + 1
         if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
-            print(f"step {done}/{steps}  loss {mean_loss:.4f}  right {mean_right:.4f}  {pace:.2f} s/step", flush=True)
+            print(
+                f"step {done}/{steps}  loss {mean_loss:.4f}  right {mean_right:.4f}  {pace:.2f} s/step",
+                flush=True,
+            )
         if done % 500 == 0 or done == steps:
             state = {
                 "matcher": matcher.state_dict(),
@@ -295,7 +338,10 @@ def train(
     matcher.eval()
     report(matcher, tokenizer, 300)
     matcher.half().save_pretrained(out)
-    print(f"saved {out} after {(spent + time.monotonic() - began) / 60:.0f} minutes of training", flush=True)
+    print(
+        f"saved {out} after {(spent + time.monotonic() - began) / 60:.0f} minutes of training",
+        flush=True,
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- measuring
@@ -310,19 +356,24 @@ def auroc(true: list[float], false: list[float]) -> float:
     for value in np.unique(scores):
         tied = scores == value
         ranks[tied] = ranks[tied].mean()
-    return float((ranks[: len(true)].sum() - len(true) * (len(true) + 1) / 2) / (len(true) * len(false)))
+    return float(
+        (ranks[: len(true)].sum() - len(true) * (len(true) + 1) / 2) / (len(true) * len(false))
+    )
 
 
 @torch.inference_mode()
 def report(matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scenes: int) -> None:
-    """Prints, per kind of fact, the AUROC between true sentences and the same with that fact changed, on held-out scenes; a text is
-    scored by its weakest statement."""
+    """Prints, per kind of fact, the AUROC between true sentences and the same with that fact
+    changed, on held-out scenes; a text is scored by its weakest statement.
+    """
     scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     rng = random.Random(0)
     for number in range(scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)
         picture = draw(scene, 256).resize((IMAGE_SIZE, IMAGE_SIZE), 3)
-        embeds = matcher.vision_model(pixel_values(np.asarray(picture)[None].copy())).last_hidden_state
+        embeds = matcher.vision_model(
+            pixel_values(np.asarray(picture)[None].copy())
+        ).last_hidden_state
         pairs = []
         for slot in SLOTS:
             for text in (caption(scene, rng, detailed=True), statement(scene, rng)):
@@ -344,13 +395,22 @@ def report(matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scenes:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train the demo matcher on drawn scenes.")
-    parser.add_argument("--work", type=Path, required=True, help="drawn pictures, embeddings and the checkpoint (3 GB)")
-    parser.add_argument("--captioner", type=Path, required=True, help="folder of the demo captioner")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        required=True,
+        help="drawn pictures, embeddings and the checkpoint (3 GB)",
+    )
+    parser.add_argument(
+        "--captioner", type=Path, required=True, help="folder of the demo captioner"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--start", type=Path, help="folder of an earlier matcher to begin from")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--pictures", type=int, default=32_000)
-    parser.add_argument("--batch", type=int, default=48, help="pictures a step, about four sentences each")
+    parser.add_argument(
+        "--batch", type=int, default=48, help="pictures a step, about four sentences each"
+    )
     parser.add_argument("--peak", type=float, default=5e-4, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -361,9 +421,16 @@ def main() -> None:
     args = build_parser().parse_args()
     torch.set_num_threads(args.threads)
     train(
-        args.work, args.captioner, args.out, start_folder=args.start, steps=args.steps, pictures=args.pictures,
-        batch=args.batch, peak=args.peak, seed=args.seed,
-    )  # fmt: skip
+        args.work,
+        args.captioner,
+        args.out,
+        start_folder=args.start,
+        steps=args.steps,
+        pictures=args.pictures,
+        batch=args.batch,
+        peak=args.peak,
+        seed=args.seed,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,7 @@
+"""The command line: `python -m caption describe | batch | alt-text | models | info`, a file per
+command.
+"""
+
+from caption.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""How well a picture supports a statement."""

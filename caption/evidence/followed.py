@@ -1,0 +1,102 @@
+"""How well a picture supports a statement and each of its words.
+
+Three witnesses, put together by the model's calibration:
+
+- the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt)
+  reads the whole statement beside the picture, and every thing that it names beside the regions,
+  where what is small is large enough to be told apart;
+- the captioner's likelihood: its least probable content word, and how much likelier the picture
+  makes it than a blank picture does (the contrast of M3ID, Favero et al. 2024), from one
+  teacher-forced pass that also shows where the decoder looked;
+- agreement: in how many of the captions that were proposed independently the same is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from caption.evidence.calibration import logistic
+from caption.image.regions import WHOLE
+from caption.language.text import content_words, singular
+from caption.types import Box, WordEvidence
+
+if TYPE_CHECKING:
+    from caption.model.blip import WordScore
+
+HEAT_ROWS = 12  # a heat map has at most so many rows and columns
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A text, where it was looked for, and its words' scores there and before a blank picture."""
+
+    text: str
+    box: Box
+    seeing: tuple[WordScore, ...]
+    blind: tuple[WordScore, ...]
+
+    def pairs(self) -> list[tuple[WordScore, WordScore]]:
+        """The content words with both scores; all words where there is no content word."""
+        meant = set(content_words(self.text))
+        both = list(zip(self.seeing, self.blind, strict=True))
+        return [pair for pair in both if singular(pair[0].word.casefold()) in meant] or both
+
+    @property
+    def likelihood(self) -> float:
+        return min((seen.logprob for seen, _ in self.pairs()), default=0.0)
+
+    @property
+    def contrast(self) -> float:
+        return min((seen.logprob - blind.logprob for seen, blind in self.pairs()), default=0.0)
+
+    def words(self) -> tuple[WordEvidence, ...]:
+        """Each content word's evidence, its heat map laid on the whole picture."""
+        return tuple(
+            WordEvidence(
+                seen.word, logistic(seen.logprob - blind.logprob), heat_map(seen.seen, self.box)
+            )
+            for seen, blind in self.pairs()
+        )
+
+    def where(self, thing: str) -> tuple[float, float] | None:
+        """The centre (x, y) of where the decoder looked when it wrote `thing`, in shares of the
+        whole picture.
+        """
+        last = thing.split()[-1]  # of a hot dog, the dog
+        for word in self.seeing:
+            if singular(word.word.casefold()) == last:
+                return _centre(word.seen, self.box)
+        return None
+
+
+def _centre(seen: np.ndarray, box: Box) -> tuple[float, float]:
+    """The centre of the brightest parts of a map of what was looked at in a box."""
+    bright = np.where(seen >= np.quantile(seen, 0.9), seen - seen.min(), 0.0)
+    total = bright.sum() or 1.0
+    rows, columns = seen.shape
+    y = float((bright.sum(1) * (np.arange(rows) + 0.5)).sum() / total / rows)
+    x = float((bright.sum(0) * (np.arange(columns) + 0.5)).sum() / total / columns)
+    return box[0] + x * (box[2] - box[0]), box[1] + y * (box[3] - box[1])
+
+
+def heat_map(seen: np.ndarray, box: Box) -> tuple[tuple[int, ...], ...]:
+    """A map (G, G) of what was looked at inside a box → whole numbers 0 to 255 over the whole
+    picture, at most `HEAT_ROWS` square.
+    """
+    side = min(seen.shape[0], HEAT_ROWS)
+    small = np.asarray(
+        Image.fromarray(seen.astype(np.float32)).resize((side, side), Image.Resampling.BOX)
+    )
+    low, high = float(small.min()), float(small.max())
+    bright = (small - low) / (high - low) if high > low else np.zeros_like(small)
+    if box != WHOLE:  # each cell of the whole picture shows the cell of the region it lies in
+        centres = (np.arange(side) + 0.5) / side
+        column = np.floor((centres - box[0]) / (box[2] - box[0]) * side).astype(int)
+        row = np.floor((centres - box[1]) / (box[3] - box[1]) * side).astype(int)
+        inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
+        bright = np.where(inside, bright[row.clip(0, side - 1)][:, column.clip(0, side - 1)], 0.0)
+    return tuple(tuple(int(value) for value in line) for line in np.rint(bright * 255))

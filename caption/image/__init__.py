@@ -1,0 +1,6 @@
+"""A file or an address becomes upright RGB."""
+
+from caption.image.load import MAX_BYTES, load_image
+from caption.image.regions import WHOLE, crop
+
+__all__ = ["MAX_BYTES", "WHOLE", "crop", "load_image"]

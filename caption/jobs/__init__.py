@@ -1,0 +1,1 @@
+"""Many pictures: resumable, and what they leave behind."""

@@ -1,0 +1,114 @@
+"""Find, load and warm up models: `load_describer`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from caption.describe import Describer
+from caption.errors import ModelError, OptionsError
+from caption.evidence.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
+from caption.evidence.judge import Judge
+from caption.hub.find import DamagedModel, FoundModel, find_model, matcher_for
+from caption.hub.specs import MODELS, WEIGHTS_FILE
+from caption.options import DescribeOptions
+
+if TYPE_CHECKING:
+    from caption.model.matcher import MatchingModel
+
+logger = logging.getLogger(__name__)
+
+
+def load_describer(
+    model: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    threads: int | None = None,
+    calibration: Path | None = None,
+) -> Describer:
+    """Find, load and warm up a model.
+
+    `model`: auto | large | base | demo | a folder. With auto a damaged model is passed over and
+    named in `Describer.damaged`.
+    `threads`: CPU threads for torch, default its own choice. `calibration`: a file that
+    `benchmarks.calibrate` made for this model; default the one beside its weights, if any. Raises
+    `ModelError` (`model_missing`, `model_damaged`), `OptionsError`.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if model != "auto":
+        return _load(find_model(model), device, precision, calibration)
+    damaged: list[DamagedModel] = []
+    for name in MODELS:
+        try:
+            describer = _load(find_model(name), device, precision, calibration)
+        except ModelError as error:
+            if error.code == "model_missing":
+                continue
+            logger.warning("model %s can't be used: %s", name, error)
+            damaged.append(DamagedModel(name, str(error)))
+            continue
+        describer.damaged = (*damaged, *describer.damaged)
+        return describer
+    words_of_damaged = "; ".join(f"{one.name}: {one.message}" for one in damaged)
+    raise ModelError(
+        f"no usable model. {words_of_damaged}".strip(),
+        code="model_damaged" if damaged else "model_missing",
+    )
+
+
+def _load(found: FoundModel, device: str, precision: str, calibration: Path | None) -> Describer:
+    from caption.model.loading import load_model
+
+    model = load_model(found.folder, device, precision)
+    matcher, damaged = _load_matcher(found, device, precision)
+    judge = Judge(
+        model, matcher, _measured(found.folder, matcher.folder if matcher else None, calibration)
+    )
+    describer = Describer(model, found.name, damaged, judge=judge)
+    # A model that can't caption a grey picture is found here, not by the first visitor.
+    describer.describe(
+        Image.new("RGB", (64, 64), (128, 128, 128)), DescribeOptions(strategy="plain")
+    )
+    return describer
+
+
+def _load_matcher(
+    found: FoundModel, device: str, precision: str
+) -> tuple[MatchingModel | None, tuple[DamagedModel, ...]]:
+    """The matcher that goes with a captioner, if there is one; without it descriptions are only
+    less well checked.
+    """
+    from caption.model.loading import load_matcher
+
+    matcher, damaged = matcher_for(found)
+    if matcher is None:
+        return None, damaged
+    try:
+        return load_matcher(matcher.folder, device, precision), damaged
+    except ModelError as error:
+        logger.warning("matcher %s can't be used: %s", matcher.name, error)
+        return None, (*damaged, DamagedModel(matcher.name, str(error)))
+
+
+def _measured(folder: Path, matcher: Path | None, chosen: Path | None) -> Calibration | None:
+    """The calibration of these weights: the file that was chosen (`OptionsError` if it isn't
+    theirs), else the one beside them, if any.
+    """
+    file = chosen or folder / CALIBRATION_FILE
+    if chosen is None and not file.is_file():
+        return None  # hashing 1.9 GB takes a second or two
+    calibration = find_calibration(
+        file,
+        sha256_of(folder / WEIGHTS_FILE),
+        sha256_of(matcher / WEIGHTS_FILE) if matcher else None,
+    )
+    if chosen is not None and calibration is None:
+        raise OptionsError(f"{chosen} is no calibration of {folder.name}", name="calibration")
+    return calibration

@@ -1,0 +1,68 @@
+"""Chinese: every sentence that people read, by its key. `{name}` takes a value (see
+`caption.locale.text`).
+"""
+
+TEXTS: dict[str, str] = {
+    # Error codes (caption.errors.HTTP_STATUS): what happened and what to do.
+    "error.bad_json": "请求的内容不是有效的 JSON，请检查格式后再发送。",
+    "error.url_forbidden": "不能从这个网址读取图片，请把图片保存下来后上传。",
+    "error.origin_forbidden": "这个请求来自其他网站，已被拒绝，请直接打开本服务的页面再操作。",
+    "error.not_found": "没有这个地址，请从本服务的首页开始使用。",
+    "error.method_not_allowed": "这个地址不支持这种请求方法，请查看接口说明。",
+    "error.too_large": "图片超过 {max_mib} MiB，请压缩后再上传。",
+    "error.unsupported_format": "不支持这种文件格式，请转换为 JPEG、PNG、WebP、GIF、BMP、TIFF 或 AVIF 图片后再上传。",
+    "error.no_image": "没有收到图片，请先上传或粘贴一张图片。",
+    "error.image_invalid": "无法读取这个文件，它不是有效的图片，请换一张图片，或重新导出后再试。",
+    "error.image_truncated": "图片文件不完整，请重新导出或重新下载后再试。",
+    "error.too_many_pixels": "图片尺寸太大（最多 {max_megapixels} 百万像素，每边最多 {max_side} 像素），请缩小后再上传。",
+    "error.bad_param": "参数{name}的值无效，请检查后再试。",
+    "error.prompt_too_long": "提示词太长（最多 {max_characters} 个字符），请缩短后再试。",
+    "error.queue_full": "当前排队已满（{running} 个在运行、{waiting} 个在等待），请稍后再试。",
+    "error.cancelled": "已停止，需要时请重新生成。",
+    "error.internal": "程序内部出错，请重试；如果仍然出错，请把请求编号告诉管理员。",
+    "error.url_failed": "没有从这个网址取得图片，请检查网址，或把图片保存下来后上传。",
+    "error.download_failed": "下载失败，请检查网络连接后再试。",
+    "error.not_ready": "模型正在加载，请稍候片刻再试。",
+    "error.draining": "服务正在停止，请等它重新启动后再试。",
+    "error.model_missing": "没有找到模型文件，请先下载模型，再重新启动程序。",
+    "error.model_damaged": "模型文件已损坏，请重新下载模型，再重新启动程序。",
+    "error.out_of_memory": "内存或显存不足，请降低详细程度，或关闭其他程序后再试。",
+    "error.url_timeout": "从这个网址下载图片超时，请稍后再试，或把图片保存下来后上传。",
+    "error.deadline": "处理时间超过了上限，请降低详细程度，或稍后再试。",
+    "error.disk_full": "磁盘空间不足，请清理磁盘后再试。",
+    # Why nothing was described (Description.refusal).
+    "refusal": "这张图片无法可靠地描述：{reason}{score}。",
+    "refusal.score": "（可读度 {percent} %）",
+    "refusal.blank": "画面是空白的，或者只有一片颜色或渐变，看不出任何内容",
+    "refusal.noise": "画面像随机的噪点，认不出任何东西",
+    "refusal.foreign": "它和当前模型学过的图片相差太远，写出来的内容不可信，请换一个模型或换一张图片",
+    "refusal.unsupported": "没有一句话得到图片足够的支持",
+    # A description while it grows, and what speaks for it.
+    "stage.encoding": "编码图片",
+    "stage.prompts": "多提示词生成",
+    "stage.extension": "扩展",
+    "stage.enhancement": "第 {round}/{rounds} 轮增强",
+    "stage.regions": "查看局部",
+    "stage.questions": "追问细节",
+    "stage.checking": "核对",
+    "stage.running": "{stage}…",
+    "stage.step": "{stage}：第 {step}/{steps} 步",
+    "statistics": "字符数: {characters}, 词数: {words}",
+    "support.calibrated": "支持度 {percent} %",
+    "support.uncalibrated": "未校准",
+    "support.unchecked": "未核对",
+    "word_support.none": "图片没有让这个词更可能",
+    "word_support.some": "图片让这个词稍微可能一些",
+    "word_support.much": "图片让这个词可能得多",
+    "region.whole": "整张图片",
+    "region.part": "图片区域（{place}）",
+    "region.left": "左",
+    "region.right": "右",
+    "region.top": "上",
+    "region.bottom": "下",
+    "region.middle": "中央",
+    "demo_model": "演示模型只认识绘制的场景，对照片的描述不可信。",
+    # The page.
+    # Both front doors: model options and what is wrong with them.
+    # The command line.
+}

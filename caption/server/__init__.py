@@ -1,0 +1,1 @@
+"""What stands between strangers on the network and the model."""

@@ -1,0 +1,141 @@
+"""What stands between a stranger on the network and Gradio's server: a pure ASGI middleware, and a
+safe environment.
+
+The app listens on every interface, and Gradio 6.31 by itself would fetch URLs and open files a
+client names, let every web site's script call it, take bodies of any size and put exception texts
+into answers. `guard_lifespan` closes that:
+
+    prepare_environment()  # before gradio is imported
+    demo.launch(app_kwargs={"lifespan": guard_lifespan(allowed_hosts=...)}, ...)
+
+A plain `app_kwargs={"middleware": ...}` would sit inside Gradio's CORS middleware, which answers
+preflights and adds its headers outside of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from caption.errors import CaptionError
+from caption.locale import messages
+from caption.locale.messages import error_body
+from caption.server.guard.asgi import Message, Send
+from caption.server.guard.checks import GRADIO, OLDER_API
+
+logger = logging.getLogger(__name__)
+
+
+# Gradio runs `js=` code through the AsyncFunction constructor and writes inline scripts and styles;
+# everything else comes from this server. The browser itself thus refuses any request to the
+# outside.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+# Uploaded files are data, never a page of this server.
+FILE_POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
+
+
+class Answer:
+    """A response on its way out: its headers are completed, failures hidden. `closed`: refused, the
+    app is not heard.
+    """
+
+    def __init__(self, path: str, send: Send, answered: Callable[[int], None]) -> None:
+        self.request_id = secrets.token_hex(8)
+        self.closed = False
+        self._path = path
+        self._send = send
+        self._answered = answered
+        self._begun = False
+        self._hidden: tuple[Message, list[bytes]] | None = None
+
+    async def send(self, message: Message) -> None:
+        if self.closed:
+            return
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            if status == 500 or (status == 400 and self._path.startswith(GRADIO)):
+                self._hidden = (message, [])
+                return
+            await self._start(status, message.get("headers", []))
+        elif self._hidden is not None:
+            start, chunks = self._hidden
+            chunks.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self._reveal(start, b"".join(chunks))
+        else:
+            await self._send(message)
+
+    async def refuse(self, error: CaptionError, status: int | None = None) -> None:
+        """Answer with the error's body, if no answer has begun."""
+        self.closed = True
+        logger.info("request %s refused: %s, %s", self.request_id, error.code, error)
+        if self._begun:
+            return
+        content: dict[str, Any] = dict(error_body(error, self.request_id))
+        if self._path.startswith(GRADIO):
+            content["detail"] = messages.message(error)  # what the page shows in a toast
+        body = json.dumps(content, ensure_ascii=False).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if error.retry_after_s is not None:
+            headers.append((b"retry-after", str(error.retry_after_s).encode()))
+        await self._start(status or error.http_status, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _reveal(self, start: Message, body: bytes) -> None:
+        """Gradio puts the text of any exception into its 400s, and starlette its own words into a
+        500.
+        """
+        if start["status"] == 500 and _is_for_the_user(self._path, body):
+            await self._start(500, start.get("headers", []))
+            await self._send({"type": "http.response.body", "body": body})
+            self.closed = True
+            return
+        if start["status"] == 500:
+            logger.error("request %s answered 500: %r", self.request_id, self._path)
+        code = "internal" if start["status"] == 500 else "bad_param"
+        await self.refuse(CaptionError("hidden", code=code), start["status"])
+
+    async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        policy = FILE_POLICY if self._path.startswith(f"{GRADIO}file=") else PAGE_POLICY
+        ours = {
+            b"x-request-id": self.request_id.encode(),
+            b"x-content-type-options": b"nosniff",
+            b"x-frame-options": b"SAMEORIGIN",
+            b"content-security-policy": policy.encode(),
+            b"cross-origin-resource-policy": b"same-origin",
+            # "no-referrer" would turn the page's own Origin into null
+            b"referrer-policy": b"same-origin",
+        }
+        kept = [
+            (name, value)
+            for name, value in headers
+            if name.lower() not in ours and not name.lower().startswith(b"access-control-")
+        ]
+        self._begun = True
+        self._answered(status)
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*kept, *ours.items()]}
+        )
+
+
+def _is_for_the_user(path: str, body: bytes) -> bool:
+    """Whether a 500's text was written for the user: Gradio's way to say a `gr.Error`, and the
+    older API's to say anything.
+    """
+    if not path.startswith((f"{GRADIO}run/", f"{GRADIO}api/", OLDER_API)):
+        return False
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and isinstance(content.get("error"), str)

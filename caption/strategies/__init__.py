@@ -1,0 +1,1 @@
+"""How a description is made."""

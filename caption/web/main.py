@@ -1,0 +1,152 @@
+"""The web app: `python blip_gradio.py`. A picture uploaded or pasted in the browser becomes a long
+description.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from caption.arguments import start_fault
+from caption.errors import CaptionError, ModelError, OptionsError
+from caption.hub.background import BackgroundDownload
+from caption.hub.find import find_model
+from caption.hub.specs import model_title
+from caption.server.service import Service
+from caption.web.app import build_demo, launch
+from caption.web.options import addresses, build_parser, port_is_free
+
+if TYPE_CHECKING:
+    from caption.describe import Describer
+
+
+SHUTDOWN_S = 9.5  # for the work in hand; the process is gone 12 s after the signal
+
+
+def fail(sentence: str) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return 2
+
+
+def background_download(args: argparse.Namespace) -> BackgroundDownload | None:
+    """What to fetch beside the app: what was asked for, else BLIP-large when it would speak and
+    isn't whole.
+    """
+    if args.download:
+        return BackgroundDownload(args.download, wanted=True)
+    if args.demo or args.model != "auto":
+        return None
+    try:
+        find_model("large")
+    except ModelError:
+        return BackgroundDownload("large")
+    return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl+C. Exit code 2: it can't start, and standard error says why."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if args.demo and (args.download or args.model not in ("auto", "demo")):
+        return fail("--demo 只用演示模型，不能和 --download 或其他 --model 一起用。")
+    try:
+        if not port_is_free(args.host, args.port):
+            return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+    except OSError:
+        return fail(f"不能监听 {args.host!r}：它不是这台机器的地址。")
+
+    from caption.loading import load_describer
+
+    try:
+        describer = load_describer(
+            "demo" if args.demo else args.model,
+            args.device,
+            args.precision,
+            threads=args.threads,
+            calibration=args.calibration,
+        )
+    except CaptionError as error:
+        return fail(start_fault(error, args))
+    with private_uploads():
+        return serve(describer, args)
+
+
+@contextlib.contextmanager
+def private_uploads() -> Iterator[None]:
+    """Uploads lie in a folder of this process that nobody else on the machine can read, and go with
+    it.
+
+    `GRADIO_TEMP_DIR` names another place; what lies there stays.
+    """
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="blip-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["GRADIO_TEMP_DIR"]
+
+
+def serve(describer: Describer, args: argparse.Namespace) -> int:
+    """Serve the page and the API until a signal ends it; returns the exit code."""
+    service, download = Service(describer, deadline_s=args.deadline_s), background_download(args)
+    demo = build_demo(service, download=download)
+    try:
+        launch(
+            demo,
+            service,
+            host=args.host,
+            port=args.port,
+            allowed_hosts=args.allowed_hosts,
+            urls=args.allow_urls,
+        )
+    except OSError:  # another program took the port meanwhile
+        return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+    except OptionsError:
+        return fail(f"--allowed-hosts 的值 {','.join(args.allowed_hosts)!r} 不是主机名的列表。")
+    ending = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: ending.set())
+    if download:
+        download.start()
+    print(f"地址：{' 或 '.join(addresses(args.host, args.port))}")
+    print(
+        f"模型：{model_title(describer.name)}，设备：{describer.device}，精度：{describer.precision}",
+        flush=True,
+    )
+    while not ending.wait(0.5):  # a wait without end can't be interrupted on Windows
+        pass
+    shut_down(demo, service, download)
+    return 0
+
+
+def shut_down(demo: gr.Blocks, service: Service, download: BackgroundDownload | None) -> None:
+    """Let the work in hand end, stop what lasts longer, close the server: 12 s at most."""
+    service.gate.drain()
+    if download:
+        download.stop(0.5)
+    if not service.gate.wait_idle(SHUTDOWN_S - 0.5):
+        service.runs.stop()
+        service.gate.wait_idle(1.0)
+    # uvicorn waits for open pages; the process doesn't
+    closing = threading.Thread(target=demo.close, kwargs={"verbose": False}, daemon=True)
+    closing.start()
+    closing.join(1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
