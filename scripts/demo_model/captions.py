@@ -1,18 +1,32 @@
 """Captions for drawn scenes, like those BLIP learnt from: mostly short and partial, worded in
 changing ways, always true.
 
-`caption(scene, rng)` writes one, `continuation(scene, rng)` splits a longer one into the text so
-far and what is still to be said, and `example(scene, rng)` makes a (prompt, target) pair for
-training, with and without every prompt of `caption.prompts`.
+`caption(scene, rng)` writes one, `statement(scene, rng)` a single statement, `continuation(scene,
+rng)` splits a longer caption into a beginning and what follows, and `example(scene, rng)` makes a
+(prompt, target) pair for training, with and without every prompt of `caption.prompts`.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Callable
+from functools import partial
 
 from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
 from scripts.demo_model.facts import Fact, shown_objects
-from scripts.demo_model.scenes import RELATIONS, Scene, SceneObject, place_of, related, size_of
+from scripts.demo_model.scenes import (
+    BACKGROUNDS,
+    COLORS,
+    KINDS,
+    RELATIONS,
+    SIZES,
+    Scene,
+    SceneObject,
+    place_of,
+    related,
+    size_of,
+)
 
 BACKGROUND_PHRASES = {
     "field": "in a field",
@@ -42,6 +56,9 @@ PLACE_PHRASES = {"left": "on the left", "middle": "in the middle", "right": "on 
 RELATION_PHRASES = {"on": "on", "under": "under", "next to": "next to", "left of": "to the left of"}
 
 
+Relation = tuple[SceneObject, str, SceneObject]
+
+
 class _Writer:
     """Writes clauses about one scene and remembers what has been stated."""
 
@@ -60,6 +77,19 @@ class _Writer:
     def _unnamed(self) -> list[SceneObject]:
         return [thing for thing in self.shown if self._is_new("object", thing.kind)]
 
+    def _new_place(self, thing: SceneObject) -> str | None:
+        place = place_of(thing)
+        return place if place and self._is_new("place", thing.kind, place) else None
+
+    def _new_size(self, thing: SceneObject) -> str | None:
+        size = size_of(thing)
+        return size if size and self._is_new("size", thing.kind, size) else None
+
+    def name_all(self) -> None:
+        """Take every object as named, as after a text that named them: 'the ball' from now on."""
+        for thing in self.shown:
+            self._note("object", thing.kind)
+
     def noun(self, thing: SceneObject) -> str:
         """'a small red ball' at first, 'the ball' later."""
         if not self._is_new("object", thing.kind):
@@ -77,112 +107,128 @@ class _Writer:
 
     def place(self, thing: SceneObject, chance: float) -> str:
         """' on the left', or nothing."""
-        place = place_of(thing)
-        if (
-            place is None
-            or not self._is_new("place", thing.kind, place)
-            or self.rng.random() >= chance
-        ):
+        place = self._new_place(thing)
+        if place is None or self.rng.random() >= chance:
             return ""
         self._note("place", thing.kind, place)
         return " " + PLACE_PHRASES[place]
 
-    def relations(self, things: list[SceneObject]) -> list[tuple[SceneObject, str, SceneObject]]:
+    def relations(self, things: list[SceneObject]) -> list[Relation]:
+        """The relations among `things` that are plainly true and not stated yet."""
         return [
-            (a, rel, b)
-            for a in things
-            for b in things
-            for rel in RELATIONS
-            if a is not b and related(a, b, rel) and self._is_new("relation", a.kind, rel, b.kind)
+            (a, relation, b)
+            for a, b in itertools.permutations(things, 2)
+            for relation in RELATIONS
+            if related(a, b, relation) and self._is_new("relation", a.kind, relation, b.kind)
         ]
+
+    def relation(self, relations: list[Relation], verb: str = "") -> str:
+        """One of `relations` in words: 'a ball on a box', or with a verb 'a ball is on a box'."""
+        a, relation, b = self.rng.choice(relations)
+        self._note("relation", a.kind, relation, b.kind)
+        return f"{self.noun(a)}{verb} {RELATION_PHRASES[relation]} {self.noun(b)}"
 
     def opening(self) -> str:
         """The first clause: the main object, perhaps others, nearly always the background."""
-        rng = self.rng
+        text = self._add_background(self._opening_objects())
+        weather = self.scene.weather
+        if weather and self.rng.random() < 0.2:
+            self._note("weather", "", weather)
+            text = f"{text} {WEATHER_ENDINGS[weather]}"
+        return text
+
+    def _opening_objects(self) -> str:
         if not self.shown:
             self._note("empty")
-            text = "there is nothing"
+            return "there is nothing"
+        rng = self.rng
+        count = rng.choices((1, 2, 3), (55, 33, 12))[0]
+        named = self.shown[:1] + rng.sample(self.shown[1:], min(count - 1, len(self.shown) - 1))
+        if rng.random() < 0.2:
+            rng.shuffle(named)
+        relations = self.relations(named[:2])
+        if relations and rng.random() < 0.7:
+            parts = [self.relation(relations), *(self.noun(thing) for thing in named[2:])]
         else:
-            count = rng.choices((1, 2, 3), (55, 33, 12))[0]
-            named = self.shown[:1] + rng.sample(self.shown[1:], min(count - 1, len(self.shown) - 1))
-            if rng.random() < 0.2:
-                rng.shuffle(named)
-            relations = self.relations(named[:2])
-            if len(named) > 1 and relations and rng.random() < 0.7:
-                a, rel, b = rng.choice(relations)
-                self._note("relation", a.kind, rel, b.kind)
-                parts = [f"{self.noun(a)} {RELATION_PHRASES[rel]} {self.noun(b)}"]
-                parts += [self.noun(thing) for thing in named[2:]]
-            else:
-                parts = [self.noun(thing) + self.place(thing, 0.2) for thing in named]
-            join = rng.choice((" and ", " with "))
-            text = parts[0] + (join + " and ".join(parts[1:]) if len(parts) > 1 else "")
+            parts = [self.noun(thing) + self.place(thing, 0.2) for thing in named]
+        first, *others = parts
+        join = rng.choice((" and ", " with "))
+        return first + join + " and ".join(others) if others else first
+
+    def _add_background(self, text: str) -> str:
+        rng = self.rng
         background = self.scene.background
-        if background and rng.random() < 0.96:
-            self._note("background", "", background)
-            phrase = BACKGROUND_PHRASES[background]
-            if rng.random() < 0.15:
-                there = "" if text.startswith("there") else rng.choice(("there is ", ""))
-                text = f"{phrase}{rng.choice((', ', ' '))}{there}{text}"
-            else:
-                text = f"{text} {phrase}"
-        if self.scene.weather and rng.random() < 0.2:
-            self._note("weather", "", self.scene.weather)
-            text = f"{text} {WEATHER_ENDINGS[self.scene.weather]}"
-        return text
+        if not background or rng.random() >= 0.96:
+            return text
+        self._note("background", "", background)
+        phrase = BACKGROUND_PHRASES[background]
+        if rng.random() >= 0.15:
+            return f"{text} {phrase}"
+        lead = "" if text.startswith("there") else rng.choice(("there is ", ""))
+        return f"{phrase}{rng.choice((', ', ' '))}{lead}{text}"
 
     def clause(self) -> str | None:
         """One more true clause about something not stated yet; None when little is left to say."""
-        rng = self.rng
         unnamed = self._unnamed()
+        named = [thing for thing in self.shown if thing not in unnamed]
+        placed = [thing for thing in named if self._new_place(thing)]
+        sized = [thing for thing in named if self._new_size(thing)]
         relations = self.relations(self.shown)
         weather = self.scene.weather
-        choices: list[tuple[str, int]] = []
+        writers: list[Callable[[], str]] = []
+        weights: list[int] = []
         if unnamed:
-            choices.append(("object", 10))
+            writers.append(partial(self._object_clause, unnamed))
+            weights.append(10)
         if weather and self._is_new("weather", "", weather):
-            choices.append(("weather", 4))
-        named = [thing for thing in self.shown if thing not in unnamed]
-        placed = [t for t in named if (p := place_of(t)) and self._is_new("place", t.kind, p)]
-        sized = [t for t in named if (s := size_of(t)) and self._is_new("size", t.kind, s)]
+            writers.append(partial(self._weather_clause, weather))
+            weights.append(4)
         if placed:
-            choices.append(("place", 3))
+            writers.append(partial(self._place_clause, placed))
+            weights.append(3)
         if sized:
-            choices.append(("size", 1))
+            writers.append(partial(self._size_clause, sized))
+            weights.append(1)
         if relations:
-            choices.append(("relation", 3))
-        if not choices:
+            writers.append(partial(self.relation, relations, " is"))
+            weights.append(3)
+        if not writers:
             return None
-        kind = rng.choices([c for c, _ in choices], [w for _, w in choices])[0]
-        if kind == "object":
-            thing = unnamed[0] if rng.random() < 0.6 else rng.choice(unnamed)
-            noun = self.noun(thing)
-            place = self.place(thing, 0.6)
-            return (
-                f"there is {noun}{place}"
-                if rng.random() < 0.7 or not place
-                else f"{noun} is{place}"
-            )
-        if kind == "weather":
-            self._note("weather", "", weather or "")
-            return WEATHER_CLAUSES[weather or ""]
-        if kind == "place":
-            thing = rng.choice(placed)
-            return f"the {thing.kind} is{self.place(thing, 1.0)}"
-        if kind == "size":
-            thing = rng.choice(sized)
-            size = size_of(thing) or ""
-            self._note("size", thing.kind, size)
-            return f"the {thing.kind} is {size}"
-        a, rel, b = rng.choice(relations)
-        self._note("relation", a.kind, rel, b.kind)
-        return f"{self.noun(a)} is {RELATION_PHRASES[rel]} {self.noun(b)}"
+        write = self.rng.choices(writers, weights)[0]
+        return write()
 
-    def clauses(self, most: int) -> list[str]:
-        found: list[str] = []
-        while len(found) < most and (clause := self.clause()):
-            found.append(clause)
-        return found
+    def _object_clause(self, unnamed: list[SceneObject]) -> str:
+        rng = self.rng
+        thing = unnamed[0] if rng.random() < 0.6 else rng.choice(unnamed)
+        noun = self.noun(thing)
+        place = self.place(thing, 0.6)
+        if rng.random() < 0.7 or not place:
+            return f"there is {noun}{place}"
+        return f"{noun} is{place}"
+
+    def _weather_clause(self, weather: str) -> str:
+        self._note("weather", "", weather)
+        return WEATHER_CLAUSES[weather]
+
+    def _place_clause(self, placed: list[SceneObject]) -> str:
+        thing = self.rng.choice(placed)
+        return f"the {thing.kind} is{self.place(thing, 1.0)}"
+
+    def _size_clause(self, sized: list[SceneObject]) -> str:
+        thing = self.rng.choice(sized)
+        size = size_of(thing) or ""
+        self._note("size", thing.kind, size)
+        return f"the {thing.kind} is {size}"
+
+    def clauses(self, limit: int) -> list[str]:
+        """Up to `limit` further clauses."""
+        clauses: list[str] = []
+        while len(clauses) < limit:
+            clause = self.clause()
+            if clause is None:
+                break
+            clauses.append(clause)
+        return clauses
 
     def join(self, start: str, clauses: list[str]) -> str:
         text = start
@@ -206,35 +252,47 @@ def statement(scene: Scene, rng: random.Random) -> str:
     or the weather alone.
     """
     writer = _Writer(scene, rng)
-    choices = []
-    if scene.background:
-        choices.append(BACKGROUND_PHRASES[scene.background])
-    if scene.weather:
-        choices += [WEATHER_CLAUSES[scene.weather], WEATHER_ENDINGS[scene.weather]]
-    if choices and (not writer.shown or rng.random() < 0.2):
-        return rng.choice(choices)
+    surroundings = _surroundings(scene)
+    if surroundings and (not writer.shown or rng.random() < 0.2):
+        return rng.choice(surroundings)
     if not writer.shown:
         return "there is nothing"
     thing = rng.choice(writer.shown)
     if rng.random() < 0.3:  # as in a text that named them before: "the ball is on the left"
-        for shown in writer.shown:
-            writer._note("object", shown.kind)
-        size, place = size_of(thing), place_of(thing)
-        ways = [
-            f"the {thing.kind} is {word}" for word in (size, PLACE_PHRASES.get(place or "")) if word
-        ]
-        if ways and rng.random() < 0.6:
-            return rng.choice(ways)
-    relations = [found for found in writer.relations(writer.shown) if found[0] is thing]
+        writer.name_all()
+        predications = _predications(thing)
+        if predications and rng.random() < 0.6:
+            return rng.choice(predications)
+    relations = [relation for relation in writer.relations(writer.shown) if relation[0] is thing]
     if relations and rng.random() < 0.4:
-        a, rel, b = rng.choice(relations)
-        return f"{writer.noun(a)} is {RELATION_PHRASES[rel]} {writer.noun(b)}"
+        return writer.relation(relations, " is")
+    return _object_statement(writer, thing)
+
+
+def _surroundings(scene: Scene) -> list[str]:
+    """The ground and the weather in words."""
+    phrases = []
+    if scene.background:
+        phrases.append(BACKGROUND_PHRASES[scene.background])
+    if scene.weather:
+        phrases += [WEATHER_CLAUSES[scene.weather], WEATHER_ENDINGS[scene.weather]]
+    return phrases
+
+
+def _predications(thing: SceneObject) -> list[str]:
+    """Size and place of a thing that was named before."""
+    words = (size_of(thing), PLACE_PHRASES.get(place_of(thing) or ""))
+    return [f"the {thing.kind} is {word}" for word in words if word]
+
+
+def _object_statement(writer: _Writer, thing: SceneObject) -> str:
+    """A thing by its full name, perhaps with its place."""
     writer.stated.clear()
     noun = writer.noun(thing)
     place = writer.place(thing, 0.5)
     if not place:
-        return rng.choice((noun, f"there is {noun}"))
-    return rng.choice(
+        return writer.rng.choice((noun, f"there is {noun}"))
+    return writer.rng.choice(
         (
             f"{noun}{place}",
             f"there is {noun}{place}",
@@ -258,16 +316,15 @@ def continuation(scene: Scene, rng: random.Random) -> tuple[str, str]:
 
 def example(scene: Scene, rng: random.Random) -> tuple[str, str]:
     """A (prompt, target) pair; the decoder reads both and learns the target."""
-    draw = rng.random()
-    if draw < 0.42:
+    chance = rng.random()
+    if chance < 0.42:
         return "", caption(scene, rng)
-    if draw < 0.72:
+    if chance < 0.72:
         prompt = rng.choice(PROMPTS)
         return prompt, caption(scene, rng, detailed=prompt != PROMPTS[0])
-    if draw < 0.76:
-        return rng.choice((*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)), caption(
-            scene, rng, detailed=True
-        )
+    if chance < 0.76:
+        prompt = rng.choice((*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT))
+        return prompt, caption(scene, rng, detailed=True)
     before, further = continuation(scene, rng)
     instruction = ENHANCEMENT_PROMPT if rng.random() < 0.6 else rng.choice(EXTENSION_PROMPTS)
     return f"{instruction} {before}", further
@@ -275,8 +332,6 @@ def example(scene: Scene, rng: random.Random) -> tuple[str, str]:
 
 def vocabulary_words() -> set[str]:
     """Every word these captions and the project's prompts are made of."""
-    from scripts.demo_model.scenes import BACKGROUNDS, COLORS, KINDS, SIZES
-
     texts = [
         *PROMPTS,
         *EXTENSION_PROMPTS,

@@ -1,5 +1,5 @@
-"""A true sentence with one fact changed, so that it is false: what a matching model learns to tell
-apart and is measured on.
+"""True sentences made false by changing one fact: what a matcher learns to tell apart and is
+measured on.
 
 `change(text, scene, rng)` picks a kind of fact that the text states and swaps its words for others
 of the same kind; the reader of `facts.py` makes sure that the result reads well and that it is
@@ -22,8 +22,7 @@ from scripts.demo_model.captions import (
 from scripts.demo_model.facts import holds, read
 from scripts.demo_model.scenes import COLORS, KINDS, SIZES, Scene
 
-# Per slot the groups of phrases that can stand in each other's place. A word of one group never is
-# a word of another slot.
+# Per slot, groups of phrases that can replace each other. No word belongs to two slots.
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "object": (KINDS,),
     "color": (tuple(COLORS),),
@@ -57,27 +56,30 @@ def change(
     change of `slots` can be made.
     """
     for slot in rng.sample(slots, len(slots)):
-        places = [(found, group) for group in GROUPS[slot] for found in _occurrences(text, group)]
-        for found, group in rng.sample(places, len(places)):
-            for other in rng.sample(group, len(group)):
-                changed = _swap(text, found, other, slot)
-                if other != found[0] and _is_readable_and_false(changed, scene, slot):
+        occurrences = [
+            (match, group) for group in GROUPS[slot] for match in _occurrences(text, group)
+        ]
+        for match, group in rng.sample(occurrences, len(occurrences)):
+            for phrase in rng.sample(group, len(group)):
+                changed = _replace(text, match, phrase, slot)
+                if phrase != match[0] and _is_readable_and_false(changed, scene, slot):
                     return Change(changed, slot)
     return None
 
 
 def _occurrences(text: str, phrases: tuple[str, ...]) -> list[re.Match[str]]:
     # longest first: "to the left of" before "on"; "on the left" is no relation
-    either = "|".join(sorted(map(re.escape, phrases), key=len, reverse=True))
-    return list(re.finditer(rf"\b(?:{either})\b", text))
+    alternatives = "|".join(sorted(map(re.escape, phrases), key=len, reverse=True))
+    return list(re.finditer(rf"\b(?:{alternatives})\b", text))
 
 
-def _swap(text: str, found: re.Match[str], other: str, slot: str) -> str:
+def _replace(text: str, match: re.Match[str], phrase: str, slot: str) -> str:
+    """The text with `phrase` in the place of `match`, and the articles that go with it."""
     if slot == "object":  # the same thing may be named twice
-        text = re.sub(rf"\b{found[0]}\b", other, text)
+        text = re.sub(rf"\b{match[0]}\b", phrase, text)
     else:
-        text = text[: found.start()] + other + text[found.end() :]
-    return re.sub(r"\ban? (?=(\w))", lambda m: "an " if m[1] in "aeiou" else "a ", text)
+        text = text[: match.start()] + phrase + text[match.end() :]
+    return re.sub(r"\ban? (?=(\w))", lambda article: "an " if article[1] in "aeiou" else "a ", text)
 
 
 def _is_readable_and_false(text: str, scene: Scene, slot: str) -> bool:

@@ -1,11 +1,13 @@
-"""Scenes as pictures: `draw(scene, side)` paints one, the same scene always alike. Pillow and NumPy
-only.
+"""Scenes as pictures: `draw(scene, side)` paints one, `draw_with_masks` also tells which object
+each pixel shows. The same scene gives the same pixels. Pillow and NumPy only.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -105,119 +107,200 @@ class _Pen:
         return max(1, self.side // 40) if line else 0
 
 
-def _paint_object(pen: _Pen, kind: str, c: Rgb) -> None:
-    """Paint `kind` over the whole tile; its body has the colour `c`."""
-    bright = sum(c) > 700
-    dark, light = _shade(c, 0.62), _shade(c, 1.45)
-    line = (110, 110, 118) if bright or sum(c) < 120 else _shade(c, 0.45)
-    wood, ink, cream = (110, 80, 50), (40, 40, 45), (240, 228, 200)
-    if kind == "ball":
-        pen.oval(0.03, 0.03, 0.97, 0.97, c, line)
-        pen.arc(-0.35, 0.1, 0.6, 0.9, -60, 60, dark, 0.05)
-        pen.arc(0.4, 0.1, 1.35, 0.9, 120, 240, dark, 0.05)
-        pen.oval(0.24, 0.16, 0.42, 0.32, light)
-    elif kind == "box":
-        pen.poly(0.03, 0.25, 0.25, 0.03, 0.97, 0.03, 0.75, 0.25, fill=light, line=line)
-        pen.poly(0.75, 0.25, 0.97, 0.03, 0.97, 0.75, 0.75, 0.97, fill=dark, line=line)
-        pen.rect(0.03, 0.25, 0.75, 0.97, c, line)
-    elif kind == "car":
-        pen.poly(0.2, 0.5, 0.34, 0.22, 0.7, 0.22, 0.84, 0.5, fill=c, line=line)
-        pen.poly(0.29, 0.48, 0.38, 0.29, 0.5, 0.29, 0.5, 0.48, fill=(190, 222, 240))
-        pen.poly(0.55, 0.48, 0.55, 0.29, 0.66, 0.29, 0.75, 0.48, fill=(190, 222, 240))
-        pen.rect(0.02, 0.48, 0.98, 0.78, c, line)
-        for x in (0.12, 0.64):
-            pen.oval(x, 0.64, x + 0.25, 0.92, ink, (90, 90, 90))
-            pen.oval(x + 0.08, 0.73, x + 0.17, 0.83, (190, 190, 190))
-    elif kind == "house":
-        pen.rect(0.1, 0.42, 0.9, 0.98, c, line)
-        pen.poly(0.02, 0.44, 0.26, 0.04, 0.74, 0.04, 0.98, 0.44, fill=dark, line=line)
-        pen.rect(0.42, 0.66, 0.6, 0.98, wood)
-        for x in (0.18, 0.68):
-            pen.rect(x, 0.54, x + 0.15, 0.7, (200, 228, 245), line)
-    elif kind == "tree":
-        pen.rect(0.42, 0.6, 0.58, 0.99, wood)
-        for x0, y0, s in (
-            (0.06, 0.28, 0.46),
-            (0.48, 0.28, 0.46),
-            (0.24, 0.03, 0.52),
-            (0.26, 0.3, 0.48),
-        ):
-            pen.oval(x0, y0, x0 + s, y0 + s * 0.9, c, line)
-        pen.oval(0.28, 0.2, 0.72, 0.62, c)
-    elif kind == "flower":
-        pen.line(0.5, 0.5, 0.5, 0.99, fill=(30, 120, 40), wide=0.06)
-        pen.poly(0.5, 0.9, 0.22, 0.68, 0.42, 0.7, fill=(50, 150, 60))
-        pen.poly(0.5, 0.84, 0.78, 0.64, 0.58, 0.66, fill=(50, 150, 60))
-        for k in range(6):
-            x, y = 0.5 + 0.2 * math.cos(k * math.pi / 3), 0.32 + 0.2 * math.sin(k * math.pi / 3)
-            pen.oval(x - 0.135, y - 0.135, x + 0.135, y + 0.135, c, line)
-        pen.oval(0.39, 0.21, 0.61, 0.43, (250, 205, 40), (150, 110, 20))
-    elif kind == "boat":
-        pen.line(0.5, 0.04, 0.5, 0.68, fill=wood, wide=0.045)
-        pen.poly(0.54, 0.06, 0.9, 0.58, 0.54, 0.58, fill=(245, 245, 238), line=(150, 150, 150))
-        pen.poly(0.46, 0.16, 0.46, 0.58, 0.18, 0.58, fill=(228, 228, 220), line=(150, 150, 150))
-        pen.poly(0.02, 0.64, 0.98, 0.64, 0.8, 0.94, 0.2, 0.94, fill=c, line=line)
-    elif kind == "balloon":
-        pen.arc(0.4, 0.68, 0.56, 1.02, 90, 270, (120, 120, 120), 0.025)
-        pen.poly(0.5, 0.66, 0.43, 0.76, 0.57, 0.76, fill=dark)
-        pen.oval(0.17, 0.02, 0.83, 0.72, c, line)
-        pen.oval(0.3, 0.12, 0.44, 0.32, light)
-    elif kind == "umbrella":
-        pen.line(0.5, 0.4, 0.5, 0.88, fill=wood, wide=0.045)
-        pen.arc(0.5, 0.8, 0.68, 0.98, 0, 180, wood, 0.045)
-        pen.pie(0.02, 0.06, 0.98, 0.98, 180, 360, c, line)
-        for x in (0.02, 0.34, 0.66):
-            pen.pie(x, 0.44, x + 0.32, 0.6, 180, 360, dark)
-    elif kind == "cup":
-        pen.oval(0.62, 0.34, 0.97, 0.74, None, c, wide=0.08)
-        pen.poly(0.06, 0.2, 0.78, 0.2, 0.68, 0.96, 0.16, 0.96, fill=c, line=line)
-        pen.oval(0.06, 0.1, 0.78, 0.3, dark, line)
-        pen.oval(0.13, 0.15, 0.71, 0.27, (90, 55, 30))
-    elif kind == "chair":
-        pen.rect(0.16, 0.03, 0.28, 0.97, c, line)
-        pen.rect(0.16, 0.08, 0.34, 0.5, c, line)
-        pen.rect(0.16, 0.52, 0.88, 0.64, c, line)
-        pen.rect(0.76, 0.6, 0.88, 0.97, c, line)
-    elif kind == "fish":
-        pen.poly(0.66, 0.5, 0.98, 0.22, 0.98, 0.78, fill=dark, line=line)
-        pen.poly(0.32, 0.3, 0.5, 0.08, 0.62, 0.34, fill=dark, line=line)
-        pen.oval(0.02, 0.22, 0.78, 0.78, c, line)
-        pen.arc(0.1, 0.28, 0.4, 0.72, -60, 60, dark, 0.035)
-        pen.oval(0.14, 0.38, 0.25, 0.49, (255, 255, 255), ink)
-        pen.oval(0.17, 0.41, 0.22, 0.46, ink)
-    elif kind == "mushroom":
-        pen.poly(0.36, 0.5, 0.64, 0.5, 0.7, 0.98, 0.3, 0.98, fill=cream, line=(150, 135, 105))
-        pen.pie(0.03, 0.05, 0.97, 1.05, 180, 360, c, line)
-        spot = (90, 90, 95) if bright else (250, 250, 245)
-        for x, y, s in (
-            (0.2, 0.33, 0.13),
-            (0.44, 0.14, 0.15),
-            (0.66, 0.32, 0.13),
-            (0.44, 0.38, 0.1),
-        ):
-            pen.oval(x, y, x + s, y + s, spot)
-    elif kind == "bottle":
-        pen.rect(0.41, 0.02, 0.59, 0.12, wood)
-        pen.rect(0.43, 0.1, 0.57, 0.32, c, line)
-        pen.poly(0.43, 0.3, 0.57, 0.3, 0.72, 0.46, 0.28, 0.46, fill=c, line=line)
-        pen.rect(0.28, 0.45, 0.72, 0.98, c, line)
-        pen.rect(0.3, 0.58, 0.7, 0.8, cream)
-    elif kind == "kite":
-        pen.line(0.5, 0.68, 0.62, 0.78, 0.44, 0.88, 0.56, 0.98, fill=(90, 90, 95), wide=0.03)
-        pen.poly(0.5, 0.02, 0.86, 0.3, 0.5, 0.72, 0.14, 0.3, fill=c, line=line)
-        pen.line(0.5, 0.04, 0.5, 0.7, fill=dark, wide=0.035)
-        pen.line(0.17, 0.3, 0.83, 0.3, fill=dark, wide=0.035)
-    elif kind == "cat":
-        pen.arc(0.66, 0.42, 1.02, 0.98, -80, 120, c, 0.08)
-        pen.oval(0.18, 0.46, 0.82, 0.98, c, line)
-        pen.poly(0.14, 0.34, 0.18, 0.02, 0.42, 0.18, fill=c, line=line)
-        pen.poly(0.7, 0.34, 0.66, 0.02, 0.42, 0.18, fill=c, line=line)
-        pen.oval(0.12, 0.1, 0.72, 0.62, c, line)
-        for x in (0.26, 0.48):
-            pen.oval(x, 0.27, x + 0.11, 0.38, (190, 230, 90), ink)
-        pen.poly(0.38, 0.44, 0.46, 0.44, 0.42, 0.5, fill=(240, 130, 150))
-    else:
-        raise ValueError(f"unknown kind {kind!r}")
+WOOD: Rgb = (110, 80, 50)
+BLACK: Rgb = (40, 40, 45)
+CREAM: Rgb = (240, 228, 200)
+
+
+@dataclass(frozen=True)
+class _Ink:
+    """The colours an object is painted in."""
+
+    body: Rgb
+
+    @property
+    def is_bright(self) -> bool:
+        return sum(self.body) > 700
+
+    @property
+    def dark(self) -> Rgb:
+        return _shade(self.body, 0.62)
+
+    @property
+    def light(self) -> Rgb:
+        return _shade(self.body, 1.45)
+
+    @property
+    def line(self) -> Rgb:
+        """The outline: grey where a darker shade of the body wouldn't be seen."""
+        if self.is_bright or sum(self.body) < 120:
+            return (110, 110, 118)
+        return _shade(self.body, 0.45)
+
+
+# ------------------------------------------------------------------------------------------ objects
+
+# Each fills the whole tile of its pen.
+
+
+def _paint_ball(pen: _Pen, ink: _Ink) -> None:
+    pen.oval(0.03, 0.03, 0.97, 0.97, ink.body, ink.line)
+    pen.arc(-0.35, 0.1, 0.6, 0.9, -60, 60, ink.dark, 0.05)
+    pen.arc(0.4, 0.1, 1.35, 0.9, 120, 240, ink.dark, 0.05)
+    pen.oval(0.24, 0.16, 0.42, 0.32, ink.light)
+
+
+def _paint_box(pen: _Pen, ink: _Ink) -> None:
+    pen.poly(0.03, 0.25, 0.25, 0.03, 0.97, 0.03, 0.75, 0.25, fill=ink.light, line=ink.line)
+    pen.poly(0.75, 0.25, 0.97, 0.03, 0.97, 0.75, 0.75, 0.97, fill=ink.dark, line=ink.line)
+    pen.rect(0.03, 0.25, 0.75, 0.97, ink.body, ink.line)
+
+
+def _paint_car(pen: _Pen, ink: _Ink) -> None:
+    pen.poly(0.2, 0.5, 0.34, 0.22, 0.7, 0.22, 0.84, 0.5, fill=ink.body, line=ink.line)
+    pen.poly(0.29, 0.48, 0.38, 0.29, 0.5, 0.29, 0.5, 0.48, fill=(190, 222, 240))
+    pen.poly(0.55, 0.48, 0.55, 0.29, 0.66, 0.29, 0.75, 0.48, fill=(190, 222, 240))
+    pen.rect(0.02, 0.48, 0.98, 0.78, ink.body, ink.line)
+    for x in (0.12, 0.64):
+        pen.oval(x, 0.64, x + 0.25, 0.92, BLACK, (90, 90, 90))
+        pen.oval(x + 0.08, 0.73, x + 0.17, 0.83, (190, 190, 190))
+
+
+def _paint_house(pen: _Pen, ink: _Ink) -> None:
+    pen.rect(0.1, 0.42, 0.9, 0.98, ink.body, ink.line)
+    pen.poly(0.02, 0.44, 0.26, 0.04, 0.74, 0.04, 0.98, 0.44, fill=ink.dark, line=ink.line)
+    pen.rect(0.42, 0.66, 0.6, 0.98, WOOD)
+    for x in (0.18, 0.68):
+        pen.rect(x, 0.54, x + 0.15, 0.7, (200, 228, 245), ink.line)
+
+
+def _paint_tree(pen: _Pen, ink: _Ink) -> None:
+    pen.rect(0.42, 0.6, 0.58, 0.99, WOOD)
+    for x0, y0, s in (
+        (0.06, 0.28, 0.46),
+        (0.48, 0.28, 0.46),
+        (0.24, 0.03, 0.52),
+        (0.26, 0.3, 0.48),
+    ):
+        pen.oval(x0, y0, x0 + s, y0 + s * 0.9, ink.body, ink.line)
+    pen.oval(0.28, 0.2, 0.72, 0.62, ink.body)
+
+
+def _paint_flower(pen: _Pen, ink: _Ink) -> None:
+    pen.line(0.5, 0.5, 0.5, 0.99, fill=(30, 120, 40), wide=0.06)
+    pen.poly(0.5, 0.9, 0.22, 0.68, 0.42, 0.7, fill=(50, 150, 60))
+    pen.poly(0.5, 0.84, 0.78, 0.64, 0.58, 0.66, fill=(50, 150, 60))
+    for k in range(6):
+        x, y = 0.5 + 0.2 * math.cos(k * math.pi / 3), 0.32 + 0.2 * math.sin(k * math.pi / 3)
+        pen.oval(x - 0.135, y - 0.135, x + 0.135, y + 0.135, ink.body, ink.line)
+    pen.oval(0.39, 0.21, 0.61, 0.43, (250, 205, 40), (150, 110, 20))
+
+
+def _paint_boat(pen: _Pen, ink: _Ink) -> None:
+    pen.line(0.5, 0.04, 0.5, 0.68, fill=WOOD, wide=0.045)
+    pen.poly(0.54, 0.06, 0.9, 0.58, 0.54, 0.58, fill=(245, 245, 238), line=(150, 150, 150))
+    pen.poly(0.46, 0.16, 0.46, 0.58, 0.18, 0.58, fill=(228, 228, 220), line=(150, 150, 150))
+    pen.poly(0.02, 0.64, 0.98, 0.64, 0.8, 0.94, 0.2, 0.94, fill=ink.body, line=ink.line)
+
+
+def _paint_balloon(pen: _Pen, ink: _Ink) -> None:
+    pen.arc(0.4, 0.68, 0.56, 1.02, 90, 270, (120, 120, 120), 0.025)
+    pen.poly(0.5, 0.66, 0.43, 0.76, 0.57, 0.76, fill=ink.dark)
+    pen.oval(0.17, 0.02, 0.83, 0.72, ink.body, ink.line)
+    pen.oval(0.3, 0.12, 0.44, 0.32, ink.light)
+
+
+def _paint_umbrella(pen: _Pen, ink: _Ink) -> None:
+    pen.line(0.5, 0.4, 0.5, 0.88, fill=WOOD, wide=0.045)
+    pen.arc(0.5, 0.8, 0.68, 0.98, 0, 180, WOOD, 0.045)
+    pen.pie(0.02, 0.06, 0.98, 0.98, 180, 360, ink.body, ink.line)
+    for x in (0.02, 0.34, 0.66):
+        pen.pie(x, 0.44, x + 0.32, 0.6, 180, 360, ink.dark)
+
+
+def _paint_cup(pen: _Pen, ink: _Ink) -> None:
+    pen.oval(0.62, 0.34, 0.97, 0.74, None, ink.body, wide=0.08)
+    pen.poly(0.06, 0.2, 0.78, 0.2, 0.68, 0.96, 0.16, 0.96, fill=ink.body, line=ink.line)
+    pen.oval(0.06, 0.1, 0.78, 0.3, ink.dark, ink.line)
+    pen.oval(0.13, 0.15, 0.71, 0.27, (90, 55, 30))
+
+
+def _paint_chair(pen: _Pen, ink: _Ink) -> None:
+    pen.rect(0.16, 0.03, 0.28, 0.97, ink.body, ink.line)
+    pen.rect(0.16, 0.08, 0.34, 0.5, ink.body, ink.line)
+    pen.rect(0.16, 0.52, 0.88, 0.64, ink.body, ink.line)
+    pen.rect(0.76, 0.6, 0.88, 0.97, ink.body, ink.line)
+
+
+def _paint_fish(pen: _Pen, ink: _Ink) -> None:
+    pen.poly(0.66, 0.5, 0.98, 0.22, 0.98, 0.78, fill=ink.dark, line=ink.line)
+    pen.poly(0.32, 0.3, 0.5, 0.08, 0.62, 0.34, fill=ink.dark, line=ink.line)
+    pen.oval(0.02, 0.22, 0.78, 0.78, ink.body, ink.line)
+    pen.arc(0.1, 0.28, 0.4, 0.72, -60, 60, ink.dark, 0.035)
+    pen.oval(0.14, 0.38, 0.25, 0.49, (255, 255, 255), BLACK)
+    pen.oval(0.17, 0.41, 0.22, 0.46, BLACK)
+
+
+def _paint_mushroom(pen: _Pen, ink: _Ink) -> None:
+    pen.poly(0.36, 0.5, 0.64, 0.5, 0.7, 0.98, 0.3, 0.98, fill=CREAM, line=(150, 135, 105))
+    pen.pie(0.03, 0.05, 0.97, 1.05, 180, 360, ink.body, ink.line)
+    spot = (90, 90, 95) if ink.is_bright else (250, 250, 245)
+    for x, y, s in (
+        (0.2, 0.33, 0.13),
+        (0.44, 0.14, 0.15),
+        (0.66, 0.32, 0.13),
+        (0.44, 0.38, 0.1),
+    ):
+        pen.oval(x, y, x + s, y + s, spot)
+
+
+def _paint_bottle(pen: _Pen, ink: _Ink) -> None:
+    pen.rect(0.41, 0.02, 0.59, 0.12, WOOD)
+    pen.rect(0.43, 0.1, 0.57, 0.32, ink.body, ink.line)
+    pen.poly(0.43, 0.3, 0.57, 0.3, 0.72, 0.46, 0.28, 0.46, fill=ink.body, line=ink.line)
+    pen.rect(0.28, 0.45, 0.72, 0.98, ink.body, ink.line)
+    pen.rect(0.3, 0.58, 0.7, 0.8, CREAM)
+
+
+def _paint_kite(pen: _Pen, ink: _Ink) -> None:
+    pen.line(0.5, 0.68, 0.62, 0.78, 0.44, 0.88, 0.56, 0.98, fill=(90, 90, 95), wide=0.03)
+    pen.poly(0.5, 0.02, 0.86, 0.3, 0.5, 0.72, 0.14, 0.3, fill=ink.body, line=ink.line)
+    pen.line(0.5, 0.04, 0.5, 0.7, fill=ink.dark, wide=0.035)
+    pen.line(0.17, 0.3, 0.83, 0.3, fill=ink.dark, wide=0.035)
+
+
+def _paint_cat(pen: _Pen, ink: _Ink) -> None:
+    pen.arc(0.66, 0.42, 1.02, 0.98, -80, 120, ink.body, 0.08)
+    pen.oval(0.18, 0.46, 0.82, 0.98, ink.body, ink.line)
+    pen.poly(0.14, 0.34, 0.18, 0.02, 0.42, 0.18, fill=ink.body, line=ink.line)
+    pen.poly(0.7, 0.34, 0.66, 0.02, 0.42, 0.18, fill=ink.body, line=ink.line)
+    pen.oval(0.12, 0.1, 0.72, 0.62, ink.body, ink.line)
+    for x in (0.26, 0.48):
+        pen.oval(x, 0.27, x + 0.11, 0.38, (190, 230, 90), BLACK)
+    pen.poly(0.38, 0.44, 0.46, 0.44, 0.42, 0.5, fill=(240, 130, 150))
+
+
+_OBJECT_PAINTERS: dict[str, Callable[[_Pen, _Ink], None]] = {
+    "ball": _paint_ball,
+    "box": _paint_box,
+    "car": _paint_car,
+    "house": _paint_house,
+    "tree": _paint_tree,
+    "flower": _paint_flower,
+    "boat": _paint_boat,
+    "balloon": _paint_balloon,
+    "umbrella": _paint_umbrella,
+    "cup": _paint_cup,
+    "chair": _paint_chair,
+    "fish": _paint_fish,
+    "mushroom": _paint_mushroom,
+    "bottle": _paint_bottle,
+    "kite": _paint_kite,
+    "cat": _paint_cat,
+}
+
+
+# --------------------------------------------------------------------------------------- background
 
 
 def _jitter(rng: random.Random, color: Rgb, amount: int) -> Rgb:
@@ -248,81 +331,137 @@ _GROUND: dict[str, Rgb] = {
 }
 
 
+@dataclass(frozen=True)
+class _Canvas:
+    """The whole picture while its background is painted, in pixels."""
+
+    draw: ImageDraw.ImageDraw
+    side: int
+    horizon: int
+    ground: Rgb
+    rng: random.Random
+
+
+def _paint_houses(canvas: _Canvas) -> None:
+    """A row of buildings with windows, up to the horizon."""
+    draw, side, horizon, rng = canvas.draw, canvas.side, canvas.horizon, canvas.rng
+    left = 0
+    while left < side:
+        width = int(side * rng.uniform(0.09, 0.18))
+        top = horizon - int(side * rng.uniform(0.1, 0.28))
+        wall = _jitter(rng, (150, 145, 150), 18)
+        draw.rectangle((left, top, left + width, horizon), fill=wall)
+        for y in range(top + side // 40, horizon - side // 30, max(3, side // 22)):
+            for x in range(left + side // 50, left + width - side // 40, max(3, side // 26)):
+                draw.rectangle((x, y, x + side // 60, y + side // 50), fill=_shade(wall, 0.75))
+        left += width
+
+
+def _paint_hills(canvas: _Canvas) -> None:
+    side, horizon, rng = canvas.side, canvas.horizon, canvas.rng
+    for _ in range(4):
+        x, span = rng.uniform(-0.2, 0.9) * side, rng.uniform(0.35, 0.6) * side
+        box = (x, horizon - span * 0.22, x + span, horizon + span * 0.2)
+        canvas.draw.ellipse(box, fill=_jitter(rng, (95, 140, 95), 12))
+
+
+def _paint_surf(canvas: _Canvas) -> None:
+    """The sea at the horizon and its foam."""
+    draw, side, horizon = canvas.draw, canvas.side, canvas.horizon
+    shore = horizon + int(0.07 * side)
+    draw.rectangle((0, horizon, side, shore), fill=_jitter(canvas.rng, (60, 140, 205), 10))
+    draw.line((0, shore, side, shore), fill=(250, 250, 250), width=max(1, side // 90))
+
+
+def _paint_lane(canvas: _Canvas) -> None:
+    """Dashes along the street, and its kerb."""
+    draw, side, horizon, rng = canvas.draw, canvas.side, canvas.horizon, canvas.rng
+    lane = horizon + int((side - horizon) * rng.uniform(0.4, 0.7))
+    for dash in range(int(rng.uniform(-0.1, 0) * side), side, side // 6):
+        draw.rectangle((dash, lane, dash + side // 11, lane + side // 60), fill=(235, 232, 215))
+    draw.rectangle((0, horizon, side, horizon + side // 45), fill=(165, 165, 165))
+
+
+def _paint_planks(canvas: _Canvas) -> None:
+    """The floor of a room, and its skirting board."""
+    draw, side, horizon = canvas.draw, canvas.side, canvas.horizon
+    gap = _shade(canvas.ground, 0.82)
+    for y in range(horizon, side, max(4, side // 14)):
+        draw.line((0, y, side, y), fill=gap, width=max(1, side // 120))
+    draw.rectangle((0, horizon - side // 40, side, horizon), fill=(245, 240, 230))
+
+
+def _paint_drifts(canvas: _Canvas) -> None:
+    side, rng = canvas.side, canvas.rng
+    for _ in range(3):
+        x, span = rng.uniform(-0.3, 0.8) * side, rng.uniform(0.4, 0.8) * side
+        y = canvas.horizon + rng.uniform(0.02, 0.3) * side
+        canvas.draw.arc(
+            (x, y, x + span, y + span * 0.25),
+            190,
+            350,
+            fill=_shade(canvas.ground, 0.86),
+            width=max(1, side // 60),
+        )
+
+
+def _paint_waves(canvas: _Canvas) -> None:
+    side, rng = canvas.side, canvas.rng
+    crest = _shade(canvas.ground, 1.3)
+    for _ in range(14):
+        x, y = rng.uniform(0, 0.9) * side, rng.uniform(canvas.horizon + 3, side - 2)
+        canvas.draw.line((x, y, x + side * 0.08, y), fill=crest, width=max(1, side // 110))
+
+
+def _paint_grass(canvas: _Canvas) -> None:
+    side, rng = canvas.side, canvas.rng
+    blade = _shade(canvas.ground, 0.8)
+    for _ in range(26):
+        x, y = rng.uniform(0, 1) * side, rng.uniform(canvas.horizon + 4, side)
+        tip = (x + side * 0.006, y - side * 0.03)
+        canvas.draw.line((x, y, *tip), fill=blade, width=max(1, side // 130))
+
+
+def _paint_grass_and_stars(canvas: _Canvas) -> None:
+    _paint_grass(canvas)
+    side, rng = canvas.side, canvas.rng
+    for _ in range(22):
+        x, y = rng.uniform(0, 1) * side, rng.uniform(0, canvas.horizon)
+        canvas.draw.ellipse((x, y, x + side / 110, y + side / 110), fill=(225, 225, 210))
+
+
+_DISTANCE_PAINTERS = {"street": _paint_houses, "lake": _paint_hills}
+_GROUND_PAINTERS = {
+    "field": _paint_grass,
+    "beach": _paint_surf,
+    "snow": _paint_drifts,
+    "street": _paint_lane,
+    "desert": _paint_drifts,
+    "lake": _paint_waves,
+    "room": _paint_planks,
+    "night": _paint_grass_and_stars,
+}
+
+
 def _paint_background(picture: Image.Image, scene: Scene, rng: random.Random) -> None:
+    """Sky, what stands at the horizon, ground, and what lies on it."""
     background = scene.background or "field"
     side = picture.width
     draw = ImageDraw.Draw(picture)
     sky, ground = _jitter(rng, _SKY[background], 12), _jitter(rng, _GROUND[background], 12)
-    h = int(scene.horizon * side)
+    horizon = int(scene.horizon * side)
+    canvas = _Canvas(draw, side, horizon, ground, rng)
     draw.rectangle((0, 0, side, side), fill=sky)
     if background not in ("room", "night"):  # paler towards the horizon
         for k in range(6):
-            draw.rectangle((0, h * k // 6, side, h), fill=_shade(sky, 1 + 0.07 * k))
-    if background == "street":
-        left = 0
-        while left < side:
-            wide = int(side * rng.uniform(0.09, 0.18))
-            top = h - int(side * rng.uniform(0.1, 0.28))
-            wall = _jitter(rng, (150, 145, 150), 18)
-            draw.rectangle((left, top, left + wide, h), fill=wall)
-            for wy in range(top + side // 40, h - side // 30, max(3, side // 22)):
-                for wx in range(left + side // 50, left + wide - side // 40, max(3, side // 26)):
-                    draw.rectangle(
-                        (wx, wy, wx + side // 60, wy + side // 50), fill=_shade(wall, 0.75)
-                    )
-            left += wide
-    elif background == "lake":
-        for _ in range(4):
-            x, span = rng.uniform(-0.2, 0.9) * side, rng.uniform(0.35, 0.6) * side
-            draw.ellipse(
-                (x, h - span * 0.22, x + span, h + span * 0.2), fill=_jitter(rng, (95, 140, 95), 12)
-            )
-    draw.rectangle((0, h, side, side), fill=ground)
-    if background == "beach":
-        draw.rectangle((0, h, side, h + int(0.07 * side)), fill=_jitter(rng, (60, 140, 205), 10))
-        draw.line(
-            (0, h + int(0.07 * side), side, h + int(0.07 * side)),
-            fill=(250, 250, 250),
-            width=max(1, side // 90),
-        )
-    elif background == "street":
-        lane = h + int((side - h) * rng.uniform(0.4, 0.7))
-        for dash in range(int(rng.uniform(-0.1, 0) * side), side, side // 6):
-            draw.rectangle((dash, lane, dash + side // 11, lane + side // 60), fill=(235, 232, 215))
-        draw.rectangle((0, h, side, h + side // 45), fill=(165, 165, 165))
-    elif background == "room":
-        for plank in range(h, side, max(4, side // 14)):
-            draw.line((0, plank, side, plank), fill=_shade(ground, 0.82), width=max(1, side // 120))
-        draw.rectangle((0, h - side // 40, side, h), fill=(245, 240, 230))
-    elif background in ("snow", "desert"):
-        for _ in range(3):
-            x, span = rng.uniform(-0.3, 0.8) * side, rng.uniform(0.4, 0.8) * side
-            y = h + rng.uniform(0.02, 0.3) * side
-            draw.arc(
-                (x, y, x + span, y + span * 0.25),
-                190,
-                350,
-                fill=_shade(ground, 0.86),
-                width=max(1, side // 60),
-            )
-    elif background == "lake":
-        for _ in range(14):
-            x, y = rng.uniform(0, 0.9) * side, rng.uniform(h + 3, side - 2)
-            draw.line(
-                (x, y, x + side * 0.08, y), fill=_shade(ground, 1.3), width=max(1, side // 110)
-            )
-    elif background in ("field", "night"):
-        for _ in range(26):
-            x, y = rng.uniform(0, 1) * side, rng.uniform(h + 4, side)
-            draw.line(
-                (x, y, x + side * 0.006, y - side * 0.03),
-                fill=_shade(ground, 0.8),
-                width=max(1, side // 130),
-            )
-    if background == "night":
-        for _ in range(22):
-            x, y = rng.uniform(0, 1) * side, rng.uniform(0, h)
-            draw.ellipse((x, y, x + side / 110, y + side / 110), fill=(225, 225, 210))
+            draw.rectangle((0, horizon * k // 6, side, horizon), fill=_shade(sky, 1 + 0.07 * k))
+    if background in _DISTANCE_PAINTERS:
+        _DISTANCE_PAINTERS[background](canvas)
+    draw.rectangle((0, horizon, side, side), fill=ground)
+    _GROUND_PAINTERS[background](canvas)
+
+
+# ------------------------------------------------------------------------------------------ weather
 
 
 def _paint_sky_weather(picture: Image.Image, scene: Scene) -> None:
@@ -384,16 +523,17 @@ def _paint_falling(picture: Image.Image, scene: Scene, rng: random.Random) -> No
             )
 
 
+# ---------------------------------------------------------------------------------------- the whole
+
+
 def draw(scene: Scene, side: int = 384) -> Image.Image:
-    """Paint a scene as an RGB picture of `side` × `side` pixels; the same scene gives the same
-    picture.
-    """
+    """A scene as an RGB picture of `side` × `side` pixels; the same scene, the same pixels."""
     return draw_with_masks(scene, side)[0]
 
 
 def draw_with_masks(scene: Scene, side: int = 384) -> tuple[Image.Image, Image.Image]:
-    """The picture, and an "L" picture whose value is 1 + the index of the object seen at that pixel
-    (0: none).
+    """The picture, and an "L" picture of 1 + the index of the object seen at each pixel, 0 for
+    none.
     """
     rng = random.Random(scene.paint_seed)
     picture = Image.new("RGB", (side, side))
@@ -404,7 +544,7 @@ def draw_with_masks(scene: Scene, side: int = 384) -> tuple[Image.Image, Image.I
         x0, y0 = round(thing.box[0] * side), round(thing.box[1] * side)
         px = max(3, round((thing.box[2] - thing.box[0]) * side))
         pen = _Pen(px * 2)
-        _paint_object(pen, thing.kind, _jitter(rng, COLORS[thing.color], 10))
+        _OBJECT_PAINTERS[thing.kind](pen, _Ink(_jitter(rng, COLORS[thing.color], 10)))
         tile = pen.tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if thing.flip else pen.tile
         tilt = rng.uniform(-8, 8)
         tile = tile.rotate(tilt, Image.Resampling.BILINEAR).reduce(2)

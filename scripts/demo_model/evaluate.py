@@ -1,15 +1,14 @@
 """How well a model describes held-out drawn scenes.
 
-    python -m scripts.demo_model.evaluate --scenes 500 --strategy plain python -m
-    scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low python -m
-    scripts.demo_model.evaluate --scenes 100 --url http://127.0.0.1:29999    # a running app's
-    endpoint
+    python -m scripts.demo_model.evaluate --scenes 500 --strategy plain
+    python -m scripts.demo_model.evaluate --scenes 100 --strategy forced --detail low
+    python -m scripts.demo_model.evaluate --scenes 100 --url http://127.0.0.1:29999
 
-Prints, over scenes whose seeds were never trained: how often the background and the main (largest)
-object are named right, how often the colour given to a named main object is the right one, the
-share of stated facts that are false (a run of words that can't be read counts as one false fact),
-and the words per text. The last lines split by whether the main object's kind and colour were ever
-trained together.
+The last asks the endpoint of a running app. Prints, over scenes whose seeds were never trained: how
+often the background and the main (largest) object are named right, how often the colour given to a
+named main object is right, the share of stated facts that are false (a run of words that can't be
+read counts as one), and the words per text. The last lines split by whether the main object's kind
+and colour were ever trained together.
 """
 
 from __future__ import annotations
@@ -74,15 +73,27 @@ def judge(text: str, scene: Scene) -> Outcome:
 def report(outcomes: list[Outcome]) -> str:
     """A line of shares in per cent."""
     count = len(outcomes)
-    named = [outcome for outcome in outcomes if outcome.color is not None]
+    colors = [outcome.color for outcome in outcomes if outcome.color is not None]
+    stated = sum(outcome.stated for outcome in outcomes)
+    false = sum(outcome.false for outcome in outcomes)
+    words = sum(outcome.words for outcome in outcomes)
     return (
-        f"{count} scenes: background {sum(o.background for o in outcomes) / count:.1%}  "
-        f"main object {sum(o.main for o in outcomes) / count:.1%}  "
-        f"its colour {sum(o.color is True for o in named) / max(1, len(named)):.1%}  "
-        f"all three {sum(o.all_right for o in outcomes) / count:.1%}  "
-        f"false facts {sum(o.false for o in outcomes) / max(1, sum(o.stated for o in outcomes)):.1%}  "
-        f"facts {sum(o.stated for o in outcomes) / count:.1f}  words {sum(o.words for o in outcomes) / count:.1f}"
+        f"{count} scenes: background {sum(outcome.background for outcome in outcomes) / count:.1%}  "
+        f"main object {sum(outcome.main for outcome in outcomes) / count:.1%}  "
+        f"its colour {colors.count(True) / max(1, len(colors)):.1%}  "
+        f"all three {sum(outcome.all_right for outcome in outcomes) / count:.1%}  "
+        f"false facts {false / max(1, stated):.1%}  "
+        f"facts {stated / count:.1f}  words {words / count:.1f}"
     )
+
+
+def chosen_describer(
+    args: argparse.Namespace, options: DescribeOptions
+) -> Callable[[Image.Image], str]:
+    """What the command line asks for."""
+    if args.url:
+        return remote_describer(args.url, options)
+    return local_describer(args.model, args.precision, options)
 
 
 def local_describer(
@@ -104,7 +115,8 @@ def remote_describer(url: str, options: DescribeOptions) -> Callable[[Image.Imag
             path = Path(folder) / "scene.png"
             picture.save(path)
             arguments = (options.detail, options.multi_round, options.strategy, options.seed)
-            return client.predict(handle_file(path), *arguments, api_name="/describe")[0]
+            outputs = client.predict(handle_file(path), *arguments, api_name="/describe")
+            return str(outputs[0])
 
     return describe
 
@@ -126,12 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = build_parser().parse_args()
     options = DescribeOptions(strategy=args.strategy, detail=args.detail)
-    local = not args.url
-    describe = (
-        local_describer(args.model, args.precision, options)
-        if local
-        else remote_describer(args.url, options)
-    )
+    describe = chosen_describer(args, options)
     outcomes = []
     for number in range(args.scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)

@@ -6,6 +6,7 @@ words it can't read, `holds(fact, scene)` judges one against the truth. Standard
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -25,11 +26,12 @@ from scripts.demo_model.scenes import (
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement. `slot`: object | color | size | place | relation | background | weather |
-    empty.
+    """One fact about a scene.
 
-    `subject` is the kind of object it is about ("" for background, weather and empty); `value` the
-    colour, size, place, relation, background or weather; `other` the second object of a relation.
+    `slot`: object | color | size | place | relation | background | weather | empty.
+    `subject`: the kind of object it is about; "" for background, weather and empty.
+    `value`: the colour, size, place, relation, background or weather.
+    `other`: the second object of a relation.
     """
 
     slot: str
@@ -48,7 +50,11 @@ class Reading:
     unread: tuple[str, ...]
 
 
-# ------------------------------------------------------------------------------------------------------------- truth
+# -------------------------------------------------------------------------------------------- truth
+
+
+# where an object's centre may lie for a place word to be accepted: wider than where it is stated
+_PLACE_RANGES = {"left": (-1.0, 0.45), "middle": (0.3, 0.7), "right": (0.55, 2.0)}
 
 
 def shown_objects(scene: Scene) -> list[SceneObject]:
@@ -59,20 +65,14 @@ def shown_objects(scene: Scene) -> list[SceneObject]:
 
 def facts_of(scene: Scene) -> list[Fact]:
     """Everything that can plainly be stated: borderline sizes, places and relations are left out."""
-    facts = []
     shown = shown_objects(scene)
-    for thing in shown:
-        facts += [Fact("object", thing.kind), Fact("color", thing.kind, thing.color)]
-        if size := size_of(thing):
-            facts.append(Fact("size", thing.kind, size))
-        if place := place_of(thing):
-            facts.append(Fact("place", thing.kind, place))
-    for a in shown:
-        for b in shown:
-            if a is not b:
-                facts += [
-                    Fact("relation", a.kind, rel, b.kind) for rel in RELATIONS if related(a, b, rel)
-                ]
+    facts = [fact for thing in shown for fact in _facts_of_object(thing)]
+    for a, b in itertools.permutations(shown, 2):
+        facts += [
+            Fact("relation", a.kind, relation, b.kind)
+            for relation in RELATIONS
+            if related(a, b, relation)
+        ]
     if not scene.objects:
         facts.append(Fact("empty"))
     if scene.background:
@@ -82,10 +82,20 @@ def facts_of(scene: Scene) -> list[Fact]:
     return facts
 
 
+def _facts_of_object(thing: SceneObject) -> list[Fact]:
+    facts = [Fact("object", thing.kind), Fact("color", thing.kind, thing.color)]
+    if size := size_of(thing):
+        facts.append(Fact("size", thing.kind, size))
+    if place := place_of(thing):
+        facts.append(Fact("place", thing.kind, place))
+    return facts
+
+
 def holds(fact: Fact, scene: Scene) -> bool | None:
-    """Whether a fact is true of the scene, with some slack on sizes, places and relations; None
-    where it doesn't count (about an object less than half visible, or a view that doesn't show the
-    ground or sky).
+    """Whether a fact is true of the scene, with some slack on sizes, places and relations.
+
+    None where the scene doesn't decide it: the object is less than half visible, or the view
+    doesn't show the ground.
     """
     if fact.slot == "empty":
         return not shown_objects(scene)
@@ -109,20 +119,19 @@ def _holds_of(fact: Fact, thing: SceneObject, scene: Scene) -> bool:
     if fact.slot == "size":
         return thing.side < 0.21 if fact.value == "small" else thing.side > 0.2
     if fact.slot == "place":
-        low, high = {"left": (-1.0, 0.45), "middle": (0.3, 0.7), "right": (0.55, 2.0)}[fact.value]
+        low, high = _PLACE_RANGES[fact.value]
         return low <= thing.center_x <= high
     others = [other for other in scene.objects if other.kind == fact.other and other is not thing]
     return any(related(thing, other, fact.value, slack=0.05) for other in others)
 
 
-# ----------------------------------------------------------------------------------------------------------- reading
+# ------------------------------------------------------------------------------------------ reading
 
 _WORDS = re.compile(r"[^\W_]+|[.,;:!?]")
 _ARTICLES = {"a", "an", "the", "one"}
 _FILLERS = {"and", "with", "there", "is", "are", "it", "while", "also", "plus"}
 _STOPS = {".", ",", ";", ":", "!", "?"}
-# Longest first: the reader takes the first that fits. A background or weather word is read with the
-# words that lead to it.
+# Longest first: the reader takes the first phrase that fits.
 _WEATHER_PHRASES = (
     (("under", "a", "sunny", "sky"), "sun"),
     (("the", "sun", "is", "shining"), "sun"),
@@ -158,9 +167,7 @@ _RELATION_PHRASES = (
 
 
 def read(text: str) -> Reading:
-    """Read the facts a text states. Never raises; what it can't read comes back in `unread`, a run
-    of words each.
-    """
+    """The facts a text states. Never raises; runs of words it can't read come back in `unread`."""
     return _Reader(_WORDS.findall(text.lower())).read()
 
 
@@ -173,7 +180,7 @@ class _Reader:
         self.facts: dict[Fact, None] = {}  # a dict keeps the order and drops repeats
         self.unread: list[str] = []
         self.run: list[str] = []
-        # the object that "is red", "on the left" or "on a box" speaks of
+        # the object that a following "is red", "on the left" or "on a box" is about
         self.subject: str | None = None
         self.leading_place: str | None = None
 
@@ -252,10 +259,10 @@ class _Reader:
     def _relation(self) -> bool:
         for phrase, relation in _RELATION_PHRASES:
             if self._fits(phrase) and self.subject:
-                found = self._noun_phrase(self.at + len(phrase))
-                if found is None:
+                noun = self._noun_phrase(self.at + len(phrase))
+                if noun is None:
                     return False
-                kind, adjectives, end = found
+                kind, adjectives, end = noun
                 subject = self.subject
                 self.at = end
                 self._state_object(kind, adjectives)
@@ -283,10 +290,10 @@ class _Reader:
             self._state("empty")
             self.at += 1
             return True
-        found = self._noun_phrase(self.at)
-        if found is None:
+        noun = self._noun_phrase(self.at)
+        if noun is None:
             return False
-        kind, adjectives, self.at = found
+        kind, adjectives, self.at = noun
         self._state_object(kind, adjectives)
         if self.leading_place:
             self._state("place", kind, self.leading_place)

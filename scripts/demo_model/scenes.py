@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of the side
 Rgb = tuple[int, int, int]
@@ -50,10 +52,10 @@ SIZES = ("small", "large")
 PLACES = ("left", "middle", "right")
 RELATIONS = ("on", "under", "next to", "left of")
 
-# One colour of every kind (10 % of the pairs) is never drawn for training, to see whether colour
-# and kind are really told apart.
+# One colour of every kind (10 % of the pairs) is never drawn for training: whether colour and kind
+# were learnt apart shows on these.
 UNSEEN_PAIRS = frozenset(
-    (kind, tuple(COLORS)[(7 * i + 3) % len(COLORS)]) for i, kind in enumerate(KINDS)
+    (kind, tuple(COLORS)[(7 * index + 3) % len(COLORS)]) for index, kind in enumerate(KINDS)
 )
 HELD_OUT_SEEDS = 1_000_000_000  # seeds from here on are never trained
 
@@ -67,7 +69,7 @@ SHELTERS = ("umbrella", "balloon", "kite")
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One thing: its box lies in shares of the picture's side and may reach over the edge in a
+    """An object; its box is in shares of the picture's side and may reach over the edge in a
     `view`.
     """
 
@@ -106,7 +108,7 @@ class Scene:
         return max(shown, key=lambda thing: _area(thing.box) * thing.visible, default=None)
 
 
-# ---------------------------------------------------------------------------------------------------------- geometry
+# ----------------------------------------------------------------------------------------- geometry
 
 
 def _area(box: Box) -> float:
@@ -191,13 +193,11 @@ def view(scene: Scene, box: Box) -> Scene:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ making
+# ------------------------------------------------------------------------------------------- making
 
 
 def random_scene(seed: int, *, pairs: str = "all") -> Scene:
-    """The scene of a seed. `pairs`: "trained" leaves `UNSEEN_PAIRS` out, "all" lets every pair
-    come.
-    """
+    """The scene of a seed. `pairs`: "trained" leaves `UNSEEN_PAIRS` out, "all" doesn't."""
     rng = random.Random(f"{pairs}-{seed}")
     background = rng.choice(BACKGROUNDS)
     horizon = rng.uniform(0.42, 0.62)
@@ -221,9 +221,7 @@ def random_collage(seed: int) -> Scene:
         side = rng.uniform(SMALL_SIDE[0], LARGE_SIDE[1])
         x, y = rng.uniform(-side / 4, 1 - side * 3 / 4), rng.uniform(-side / 4, 1 - side * 3 / 4)
         box = (x, y, x + side, y + side)
-        if len(objects) < 14 and all(
-            _overlap(box, o.box) <= 0.15 * min(_area(box), _area(o.box)) for o in objects
-        ):
+        if len(objects) < 14 and _covers_little(box, objects, 0.15):
             kind = rng.choice(KINDS)
             color = rng.choice([c for c in COLORS if (kind, c) not in UNSEEN_PAIRS])
             objects.append(SceneObject(kind, color, box, rng.random() < 0.5))
@@ -237,35 +235,50 @@ def random_collage(seed: int) -> Scene:
     )
 
 
+_NIGHT_WEATHERS: dict[str | None, int] = {None: 30, "moon": 50, "rain": 20}
+_DAY_WEATHERS: dict[str | None, int] = {
+    None: 30,
+    "sun": 25,
+    "clouds": 20,
+    "rain": 15,
+    "snowfall": 10,
+}
+
+
 def _random_weather(
     rng: random.Random, background: str, taken: list[Box]
 ) -> tuple[str | None, tuple[Box, ...]]:
-    """A weather and where sun, moon or clouds are; none where the objects `taken` would hide them."""
+    """A weather and the boxes of its sun, moon or clouds; none where the objects in the boxes
+    `taken` would hide them.
+    """
     if background == "room":
         return None, ()
-    weather = rng.choices(
-        (None, "moon", "rain")
-        if background == "night"
-        else (None, "sun", "clouds", "rain", "snowfall"),
-        (30, 50, 20) if background == "night" else (30, 25, 20, 15, 10),
-    )[0]
+    weights = _NIGHT_WEATHERS if background == "night" else _DAY_WEATHERS
+    weather = rng.choices(list(weights), list(weights.values()))[0]
     if weather not in ("sun", "moon", "clouds"):
         return weather, ()
+    wanted = 2 if weather == "clouds" else 1
     boxes: list[Box] = []
     for _ in range(20):
-        if weather == "clouds":
-            wide = rng.uniform(0.18, 0.3)
-            x, y = rng.uniform(0.0, 1.0 - wide), rng.uniform(0.02, 0.15)
-            box = (x, y, x + wide, y + wide * 0.5)
-        else:
-            wide = rng.uniform(0.11, 0.16)
-            x, y = rng.uniform(0.05, 0.95 - wide), rng.uniform(0.03, 0.12)
-            box = (x, y, x + wide, y + wide)
+        box = _cloud_box(rng) if weather == "clouds" else _disc_box(rng)
         if all(_overlap(box, other) <= 0.1 * _area(box) for other in taken):
             boxes.append(box)
-        if len(boxes) == (2 if weather == "clouds" else 1):
-            return weather, tuple(boxes)
+        if len(boxes) == wanted:
+            break
     return (weather, tuple(boxes)) if boxes else (None, ())
+
+
+def _cloud_box(rng: random.Random) -> Box:
+    width = rng.uniform(0.18, 0.3)
+    x, y = rng.uniform(0.0, 1.0 - width), rng.uniform(0.02, 0.15)
+    return (x, y, x + width, y + width * 0.5)
+
+
+def _disc_box(rng: random.Random) -> Box:
+    """Of the sun or the moon."""
+    width = rng.uniform(0.11, 0.16)
+    x, y = rng.uniform(0.05, 0.95 - width), rng.uniform(0.03, 0.12)
+    return (x, y, x + width, y + width)
 
 
 def _place_objects(
@@ -273,6 +286,46 @@ def _place_objects(
 ) -> list[SceneObject] | None:
     """One try; None when the objects would cover each other too much."""
     kinds = rng.sample(KINDS, count)
+    sides = _random_sides(rng, count)
+    relation = rng.choice(RELATIONS) if count > 1 and rng.random() < 0.6 else None
+    objects: list[SceneObject] = []
+    for index, (kind, side) in enumerate(zip(kinds, sides, strict=True)):
+        colors = [c for c in COLORS if pairs == "all" or (kind, c) not in UNSEEN_PAIRS]
+        color = rng.choice(colors)
+        draw_box: Callable[[], Box | None]
+        if index == 1 and relation:
+            draw_box = partial(_related_box, rng, objects[0], kind, side, relation)
+        else:
+            draw_box = partial(_free_box, rng, kind, side, horizon)
+        thing = _place_object(rng, kind, color, draw_box, objects)
+        if thing is None:
+            return None
+        objects.append(thing)
+    return None if _is_too_covered(objects) else objects
+
+
+def _place_object(
+    rng: random.Random,
+    kind: str,
+    color: str,
+    draw_box: Callable[[], Box | None],
+    objects: list[SceneObject],
+) -> SceneObject | None:
+    """The object in the first box that lies inside the picture and leaves the others to be seen;
+    None after 40 tries.
+    """
+    for _ in range(40):
+        box = draw_box()
+        if box is None or not _is_inside(box):
+            continue
+        thing = SceneObject(kind, color, box, rng.random() < 0.5)
+        if _covers_little(box, objects, MAX_COVERED):
+            return thing
+    return None
+
+
+def _random_sides(rng: random.Random, count: int) -> list[float]:
+    """Sides of `count` objects; the first is plainly the largest."""
     main_side = (
         rng.uniform(*LARGE_SIDE) if rng.random() < 0.85 else rng.uniform(0.14, SMALL_SIDE[1])
     )
@@ -282,49 +335,44 @@ def _place_objects(
             sides.append(rng.uniform(LARGE_SIDE[0], main_side * 0.8))
         else:
             sides.append(rng.uniform(SMALL_SIDE[0], min(SMALL_SIDE[1], main_side * 0.8)))
-    objects: list[SceneObject] = []
-    relation = rng.choice(RELATIONS) if count > 1 and rng.random() < 0.6 else None
-    for index, (kind, side) in enumerate(zip(kinds, sides, strict=True)):
-        colors = [c for c in COLORS if pairs == "all" or (kind, c) not in UNSEEN_PAIRS]
-        color = rng.choice(colors)
-        for _ in range(40):
-            if index == 1 and relation:
-                box = _related_box(rng, objects[0], kind, side, relation)
-            else:
-                x = rng.uniform(side / 2 + 0.01, 0.99 - side / 2)
-                if kind in FLOATING:
-                    bottom = rng.uniform(side + 0.03, max(side + 0.05, min(0.75, horizon + 0.1)))
-                else:
-                    bottom = rng.uniform(max(horizon + 0.06, side + 0.02), 0.97)
-                box = (x - side / 2, bottom - side, x + side / 2, bottom)
-            if box is None or not (
-                box[0] >= 0 and box[1] >= 0.005 and box[2] <= 1 and box[3] <= 0.99
-            ):
-                continue
-            thing = SceneObject(kind, color, box, rng.random() < 0.5)
-            if all(
-                _overlap(box, o.box) <= MAX_COVERED * min(_area(box), _area(o.box)) for o in objects
-            ):
-                objects.append(thing)
-                break
-        else:
-            return None
-    # Several coverings add up: look at the painted order once more.
-    ordered = sorted(objects, key=lambda thing: thing.box[3])
-    for i, thing in enumerate(ordered):
-        if sum(_overlap(thing.box, above.box) for above in ordered[i + 1 :]) > MAX_COVERED * _area(
-            thing.box
-        ):
-            return None
-    return objects
+    return sides
+
+
+def _is_inside(box: Box) -> bool:
+    return box[0] >= 0 and box[1] >= 0.005 and box[2] <= 1 and box[3] <= 0.99
+
+
+def _covers_little(box: Box, objects: list[SceneObject], limit: float) -> bool:
+    """Whether the box shares at most `limit` of the smaller area with each of the objects."""
+    return all(
+        _overlap(box, other.box) <= limit * min(_area(box), _area(other.box)) for other in objects
+    )
+
+
+def _is_too_covered(objects: list[SceneObject]) -> bool:
+    """Whether the objects painted over any one hide too much of it together."""
+    painted = sorted(objects, key=lambda thing: thing.box[3])
+    for i, thing in enumerate(painted):
+        hidden = sum(_overlap(thing.box, above.box) for above in painted[i + 1 :])
+        if hidden > MAX_COVERED * _area(thing.box):
+            return True
+    return False
+
+
+def _free_box(rng: random.Random, kind: str, side: float, horizon: float) -> Box:
+    """A box anywhere: on the ground, or in the air for what floats."""
+    x = rng.uniform(side / 2 + 0.01, 0.99 - side / 2)
+    if kind in FLOATING:
+        bottom = rng.uniform(side + 0.03, max(side + 0.05, min(0.75, horizon + 0.1)))
+    else:
+        bottom = rng.uniform(max(horizon + 0.06, side + 0.02), 0.97)
+    return (x - side / 2, bottom - side, x + side / 2, bottom)
 
 
 def _related_box(
     rng: random.Random, main: SceneObject, kind: str, side: float, relation: str
 ) -> Box | None:
-    """A box for `kind` so that the two stand in `relation` (either way round), None if these two
-    can't.
-    """
+    """A box for `kind` in `relation` to `main` (either way round); None if these two can't be."""
     x0, y0, x1, y1 = main.box
     if relation == "on":
         if main.kind not in FLAT_TOPPED or kind in FLOATING or side > 0.7 * (x1 - x0):

@@ -1,13 +1,12 @@
 """Train the bundled demo matcher: a small `BlipForImageTextRetrieval` that tells true sentences
 about a drawn scene from false ones.
 
-    python -m scripts.demo_model.train_matcher --work /tmp/demo-training --captioner
-    models/blip-demo-scenes --out models/blip-demo-scenes-itm
+    python -m scripts.demo_model.train_matcher --work FOLDER --captioner models/blip-demo-scenes --out FOLDER
 
 Image-text matching is BLIP's own filter (Li et al. 2022, CapFilt). The vision tower is the
-captioner's, frozen, so that what it saw is computed once here, and once for both models when
-describing; the text encoder starts from the captioner's decoder, or with `--start` from that of a
-matcher made for an earlier captioner. Each picture comes with true sentences, the same with one
+captioner's, frozen, so that a picture is encoded once, here and for both models when describing;
+the text encoder starts from the captioner's decoder, or with `--start` from that of a matcher made
+for an earlier captioner. Each picture comes with true sentences, the same with one
 fact changed, sentences on how two things stand to each other, and a sentence about another picture.
 Seeded; resumes from the checkpoint in `--work`.
 """
@@ -16,16 +15,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import os
 import random
-import time
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from transformers import (
     BertTokenizer,
@@ -34,108 +32,16 @@ from transformers import (
     BlipForImageTextRetrieval,
 )
 
-from caption.language.text import stated as text_statements
-from scripts.demo_model.captions import PLACE_PHRASES, RELATION_PHRASES, caption, statement
+from scripts.demo_model.captions import caption, statement
 from scripts.demo_model.changes import SLOTS, change
 from scripts.demo_model.drawing import draw
-from scripts.demo_model.facts import Fact, holds, read, shown_objects
-from scripts.demo_model.scenes import (
-    HELD_OUT_SEEDS,
-    PLACES,
-    RELATIONS,
-    Scene,
-    SceneObject,
-    place_of,
-    random_scene,
-    related,
-)
-from scripts.demo_model.train import (
-    IMAGE_SIZE,
-    MEAN,
-    STD,
-    draw_pictures,
-    learning_rate,
-    training_scene,
-    write_layout,
-)
+from scripts.demo_model.layout import IMAGE_SIZE, MEAN, STD, write_layout
+from scripts.demo_model.pictures import Array, draw_pictures, training_scene
+from scripts.demo_model.progress import Progress, learning_rate, set_learning_rate
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
+from scripts.demo_model.sentences import is_foreign, sentences, stated
 
 MAX_TOKENS = 64
-
-
-def sentences(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
-    """(sentence, whether it is true, slot of the changed fact or "") about a scene: the statements
-    of a caption and of the same caption with one fact changed, for that is how descriptions are
-    checked, and as many again on where things are and how they stand to each other, which takes
-    longest to learn.
-    """
-    rows: dict[str, tuple[str, bool, str]] = {}
-    for text in (caption(scene, rng), statement(scene, rng)):
-        changed = change(text, scene, rng)
-        for whole, slot in ((text, ""), (changed.text, changed.slot) if changed else ("", "")):
-            for one in stated(whole):
-                truths = [holds(fact, scene) for fact in read(one).facts]
-                if truths and None not in truths and not read(one).unread:
-                    rows.setdefault(one, (one, all(truths), "" if all(truths) else slot))
-    return [*rows.values(), *relations(scene, rng), *places(scene, rng), *places(scene, rng)]
-
-
-def stated(text: str) -> list[str]:
-    """A text's statements, as `caption.describe.Describer.check` weighs them."""
-    return text_statements(text) or [text]
-
-
-def relations(scene: Scene, rng: random.Random, count: int = 6) -> list[tuple[str, bool, str]]:
-    """Up to `count` sentences on how two things stand to each other, as `sentences`: captions speak
-    of it too seldom for a matcher to learn what it looks like. What is true of a picture is drawn
-    as often as what is false, every relation there equally often.
-    """
-    shown = shown_objects(scene)
-    ways: dict[bool, dict[str, list[tuple[SceneObject, SceneObject]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for a, b in itertools.permutations(shown, 2):
-        for relation in RELATIONS:
-            truth = related(a, b, relation)
-            if truth or not related(a, b, relation, slack=0.05):  # what lies between isn't told
-                ways[truth][relation].append((a, b))
-    rows = []
-    for _ in range(count if ways else 0):
-        truth = rng.choice(sorted(ways))
-        relation = rng.choice(sorted(ways[truth]))
-        a, b = rng.choice(ways[truth][relation])
-        first, is_ = noun(a, rng), " is" if rng.random() < 0.5 else ""
-        text = f"{first}{is_ if first.startswith('a') else ' is'} {RELATION_PHRASES[relation]} {noun(b, rng)}"
-        rows.append((text, truth, "" if truth else "relation"))
-    return rows
-
-
-def places(scene: Scene, rng: random.Random) -> list[tuple[str, bool, str]]:
-    """A sentence on where a thing is, as `sentences`: a false one is as likely as a true one, and
-    the middle is as often said as the sides.
-    """
-    shown = [thing for thing in shown_objects(scene) if place_of(thing)]
-    if not shown:
-        return []
-    thing, place = rng.choice(shown), rng.choice(PLACES)
-    if rng.random() < 0.5:
-        there = [one for one in shown if place_of(one) == place]
-        thing = rng.choice(there or shown)
-    truth = place_of(thing) == place
-    if not truth and holds(Fact("place", thing.kind, place), scene) is not False:
-        return []
-    return [(f"{noun(thing, rng)} is {PLACE_PHRASES[place]}", truth, "" if truth else "place")]
-
-
-def noun(thing: SceneObject, rng: random.Random) -> str:
-    """'the ball' or 'a red ball'."""
-    if rng.random() < 0.5:
-        return f"the {thing.kind}"
-    return f"{'an' if thing.color[0] in 'aeiou' else 'a'} {thing.color} {thing.kind}"
-
-
-def is_foreign(text: str, scene: Scene) -> bool:
-    """Whether a sentence about another scene states something false of this one."""
-    return any(holds(fact, scene) is False for fact in read(text).facts)
 
 
 class Batches:
@@ -145,28 +51,25 @@ class Batches:
         self.tokenizer, self.size, self.count, self.seed = tokenizer, size, count, seed
 
     def at(self, step: int) -> tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(pictures' seeds, row → its place among them (R,), ids (R, L) padded with 0, labels (R,)
-        1 where true).
+        """(seeds of the pictures, index of each row's picture among them (R,), ids (R, L) padded with
+        0, labels (R,) 1 where true).
         """
         rng = random.Random(self.seed * 1_000_003 + step)
         seeds = rng.sample(range(self.count), self.size)
         scenes = [training_scene(seed)[0] for seed in seeds]
         rows = [
-            (place, text, true)
+            (place, text, is_true)
             for place, scene in enumerate(scenes)
-            for text, true, _ in sentences(scene, rng)
+            for text, is_true, _ in sentences(scene, rng)
         ]
-        for place, text, true in list(rows):
+        for place, text, is_true in list(rows):
             other = (place + 1) % self.size
-            if true and rng.random() < 0.5 and is_foreign(text, scenes[other]):
+            if is_true and rng.random() < 0.5 and is_foreign(text, scenes[other]):
                 rows.append((other, text, False))
+        places = torch.tensor([place for place, _, _ in rows])
         ids = padded(self.tokenizer, [text for _, text, _ in rows])
-        return (
-            seeds,
-            torch.tensor([p for p, _, _ in rows]),
-            ids,
-            torch.tensor([int(true) for _, _, true in rows]),
-        )
+        labels = torch.tensor([int(is_true) for _, _, is_true in rows])
+        return seeds, places, ids, labels
 
 
 def padded(tokenizer: BertTokenizer, texts: list[str]) -> torch.Tensor:
@@ -187,9 +90,8 @@ def matcher_logits(
     """(R, 2): false and true, of sentences `ids` (R, L) about the pictures `places` (R,) of
     `embeds` (B, N, D).
     """
-
-    # a picture's keys and values are computed once and handed to each of its sentences; the library
-    # only sees the right shape
+    # A picture's keys and values are computed once for all its sentences; what is handed to the
+    # library as hidden states only has the right shape.
     shared: list[nn.Linear] = [
         getattr(layer.crossattention.self, part)
         for layer in matcher.text_encoder.encoder.layer
@@ -198,7 +100,7 @@ def matcher_logits(
     for product in shared:
         product.forward = partial(_for_every_sentence, product, embeds, places)  # type: ignore[method-assign]
     try:
-        seen = matcher.text_encoder(
+        hidden = matcher.text_encoder(
             input_ids=ids,
             attention_mask=(ids != 0).long(),
             encoder_hidden_states=embeds[:1].expand(len(ids), -1, -1),
@@ -206,7 +108,8 @@ def matcher_logits(
     finally:
         for product in shared:
             del product.forward
-    return matcher.itm_head(seen[:, 0])
+    logits: torch.Tensor = matcher.itm_head(hidden[:, 0])
+    return logits
 
 
 def _for_every_sentence(
@@ -236,17 +139,17 @@ def start_matcher(
     return matcher
 
 
-def pixel_values(pixels: np.ndarray) -> torch.Tensor:
+def pixel_values(pixels: Array) -> torch.Tensor:
     """(B, S, S, 3) uint8 → (B, 3, S, S)."""
     values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     return (values - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
-def see_all(
+def embed_pictures(
     matcher: BlipForImageTextRetrieval, work: Path, pictures: int, tower: str
-) -> np.ndarray:
+) -> Array:
     """Image embeddings of all training pictures, a memory map (count, N, D) float16, computed the
-    first time. `tower`: whose they are.
+    first time. `tower` names the vision tower in the file's name.
     """
     file = work / f"embeds-{pictures}-{tower}.npy"
     if not file.exists():
@@ -258,12 +161,15 @@ def see_all(
         embeds.flush()
         (work / "embeds.new").rename(file)
         print(f"saw {pictures} pictures", flush=True)
-    return np.load(file, mmap_mode="r")
+    loaded: Array = np.load(file, mmap_mode="r")
+    return loaded
 
 
 @torch.inference_mode()
-def _embed(matcher: BlipForImageTextRetrieval, pixels: np.ndarray) -> np.ndarray:
-    return matcher.vision_model(pixel_values(np.asarray(pixels))).last_hidden_state.half().numpy()
+def _embed(matcher: BlipForImageTextRetrieval, pixels: Array) -> Array:
+    states = matcher.vision_model(pixel_values(np.asarray(pixels))).last_hidden_state
+    embeds: Array = states.half().numpy()
+    return embeds
 
 
 def train(
@@ -285,66 +191,59 @@ def train(
     captioner = BlipForConditionalGeneration.from_pretrained(captioner_folder, dtype=torch.float32)
     matcher = start_matcher(config, captioner, start_folder)
     tower = hashlib.sha256((captioner_folder / "model.safetensors").read_bytes()).hexdigest()[:8]
-    embeds = see_all(matcher, work, pictures, tower)
+    embeds = embed_pictures(matcher, work, pictures, tower)
     learnt = [p for p in matcher.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=0.05)
     batches = Batches(tokenizer, batch, pictures, seed)
-    checkpoint = work / f"matcher-{tower}.pt"
-    start, spent = 0, 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        matcher.load_state_dict(state["matcher"])
-        optimizer.load_state_dict(state["optimizer"])
-        start, spent = state["step"], state["seconds"]
-        print(f"resumed at step {start}", flush=True)
-    began = time.monotonic()
+    progress = Progress(work / f"matcher-{tower}.pt", matcher=matcher, optimizer=optimizer)
     mean_loss = mean_right = 0.0
     matcher.train()
-    for step in range(start, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, peak)
+    for step in range(progress.start, steps):
+        set_learning_rate(optimizer, learning_rate(step, steps, peak))
         seeds, places, ids, labels = batches.at(step)
-        seen = torch.from_numpy(embeds[sorted(seeds)]).float()[np.argsort(np.argsort(seeds))]
+        step_embeds = torch.from_numpy(embeds[sorted(seeds)]).float()[np.argsort(np.argsort(seeds))]
         optimizer.zero_grad(set_to_none=True)
-        step_loss = step_right = 0.0
-        for rows in by_length(ids, 4):
-            longest = int((ids[rows] != 0).sum(1).max())
-            logits = matcher_logits(matcher, seen, places[rows], ids[rows, :longest])
-            loss = nn.functional.cross_entropy(logits, labels[rows], reduction="sum") / len(ids)
-            loss.backward()
-            step_loss += loss.item()
-            step_right += (logits.argmax(1) == labels[rows]).float().sum().item() / len(ids)
+        step_loss, step_right = add_gradients(matcher, step_embeds, places, ids, labels)
         nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
-        share = 0.02 if step > start else 1.0
+        share = 0.02 if step > progress.start else 1.0
         mean_loss += share * (step_loss - mean_loss)
         mean_right += share * (step_right - mean_right)
         done = step + 1
         if done % 50 == 0:
-            pace = (time.monotonic() - began) / (done - start)
-            print(
-                f"step {done}/{steps}  loss {mean_loss:.4f}  right {mean_right:.4f}  {pace:.2f} s/step",
-                flush=True,
-            )
+            figures = f"loss {mean_loss:.4f}  right {mean_right:.4f}"
+            pace = progress.seconds_per_step(done)
+            print(f"step {done}/{steps}  {figures}  {pace:.2f} s/step", flush=True)
         if done % 500 == 0 or done == steps:
-            state = {
-                "matcher": matcher.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": done,
-                "seconds": spent + time.monotonic() - began,
-            }
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
+            progress.save(done)
     matcher.eval()
     report(matcher, tokenizer, 300)
     matcher.half().save_pretrained(out)
-    print(
-        f"saved {out} after {(spent + time.monotonic() - began) / 60:.0f} minutes of training",
-        flush=True,
-    )
+    print(f"saved {out} after {progress.seconds / 60:.0f} minutes of training", flush=True)
 
 
-# --------------------------------------------------------------------------------------------------------- measuring
+def add_gradients(
+    matcher: BlipForImageTextRetrieval,
+    embeds: torch.Tensor,
+    places: torch.Tensor,
+    ids: torch.Tensor,
+    labels: torch.Tensor,
+) -> tuple[float, float]:
+    """(loss, share that is right) of a batch as `Batches.at` gives it, whose pictures' `embeds` are
+    (B, N, D); its gradients are added to the matcher's.
+    """
+    loss_sum = right_share = 0.0
+    for rows in by_length(ids, 4):
+        longest = int((ids[rows] != 0).sum(1).max())
+        logits = matcher_logits(matcher, embeds, places[rows], ids[rows, :longest])
+        loss = nn.functional.cross_entropy(logits, labels[rows], reduction="sum") / len(ids)
+        torch.autograd.backward(loss)
+        loss_sum += loss.item()
+        right_share += (logits.argmax(1) == labels[rows]).float().sum().item() / len(ids)
+    return loss_sum, right_share
+
+
+# ---------------------------------------------------------------------------------------- measuring
 
 
 def auroc(true: list[float], false: list[float]) -> float:
@@ -363,34 +262,50 @@ def auroc(true: list[float], false: list[float]) -> float:
 
 @torch.inference_mode()
 def report(matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scenes: int) -> None:
-    """Prints, per kind of fact, the AUROC between true sentences and the same with that fact
+    """Print, per kind of fact, the AUROC between true sentences and the same with that fact
     changed, on held-out scenes; a text is scored by its weakest statement.
     """
-    scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    true_scores: dict[str, list[float]] = defaultdict(list)
+    false_scores: dict[str, list[float]] = defaultdict(list)
     rng = random.Random(0)
     for number in range(scenes):
         scene = random_scene(HELD_OUT_SEEDS + number)
-        picture = draw(scene, 256).resize((IMAGE_SIZE, IMAGE_SIZE), 3)
-        embeds = matcher.vision_model(
-            pixel_values(np.asarray(picture)[None].copy())
-        ).last_hidden_state
-        pairs = []
-        for slot in SLOTS:
-            for text in (caption(scene, rng, detailed=True), statement(scene, rng)):
-                changed = change(text, scene, rng, (slot,))
-                if changed:
-                    pairs.append((slot, text, changed.text))
+        pairs = changed_pairs(scene, rng)
         if not pairs:
             continue
-        texts = sorted({one for _, *both in pairs for text in both for one in stated(text)})
-        ids = padded(tokenizer, texts)
-        logits = matcher_logits(matcher, embeds, torch.zeros(len(ids), dtype=torch.long), ids)
-        match = dict(zip(texts, (logits[:, 1] - logits[:, 0]).tolist(), strict=True))
-        for slot, *both in pairs:
-            for place, text in enumerate(both):
-                scores[slot][place].append(min(match[one] for one in stated(text)))
-    for slot, (true, false) in scores.items():
-        print(f"{slot:10} {len(true)} pairs, AUROC {auroc(true, false):.4f}", flush=True)
+        texts = {text for _, true, false in pairs for text in (true, false)}
+        scores = weakest_scores(matcher, tokenizer, scene, sorted(texts))
+        for slot, true, false in pairs:
+            true_scores[slot].append(scores[true])
+            false_scores[slot].append(scores[false])
+    for slot, true_of_slot in true_scores.items():
+        area = auroc(true_of_slot, false_scores[slot])
+        print(f"{slot:10} {len(true_of_slot)} pairs, AUROC {area:.4f}", flush=True)
+
+
+def changed_pairs(scene: Scene, rng: random.Random) -> list[tuple[str, str, str]]:
+    """(slot, true text, the same with a fact of that slot changed) for every slot that can be."""
+    pairs = []
+    for slot in SLOTS:
+        for text in (caption(scene, rng, detailed=True), statement(scene, rng)):
+            changed = change(text, scene, rng, (slot,))
+            if changed:
+                pairs.append((slot, text, changed.text))
+    return pairs
+
+
+def weakest_scores(
+    matcher: BlipForImageTextRetrieval, tokenizer: BertTokenizer, scene: Scene, texts: list[str]
+) -> dict[str, float]:
+    """Text → how much likelier (in logits) its weakest statement is true of the scene than false."""
+    picture = draw(scene, 256).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    pixels = pixel_values(np.asarray(picture)[None].copy())
+    embeds = matcher.vision_model(pixels).last_hidden_state
+    statements = sorted({part for text in texts for part in stated(text)})
+    ids = padded(tokenizer, statements)
+    logits = matcher_logits(matcher, embeds, torch.zeros(len(ids), dtype=torch.long), ids)
+    scores = dict(zip(statements, (logits[:, 1] - logits[:, 0]).tolist(), strict=True))
+    return {text: min(scores[part] for part in stated(text)) for text in texts}
 
 
 def build_parser() -> argparse.ArgumentParser:

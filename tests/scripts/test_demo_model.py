@@ -12,12 +12,13 @@ import torch
 from safetensors import safe_open
 
 from caption import DescribeOptions
+from caption.describe import Describer
 from caption.options import DETAILS
 from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
-from scripts.demo_model import train
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import Outcome, judge, report
-from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, random_scene
+from scripts.demo_model.layout import write_layout
+from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
 from tests.support.paths import DEMO_FOLDER
 
 
@@ -32,7 +33,7 @@ class TestFiles:
             }
 
     def test_its_layout_is_what_the_training_writes(self, tmp_path: Path) -> None:
-        train.write_layout(tmp_path)
+        write_layout(tmp_path)
         for name in (
             "vocab.txt",
             "preprocessor_config.json",
@@ -58,11 +59,11 @@ class TestFiles:
 
 class TestVocabulary:
     @pytest.mark.parametrize("prompt", [*PROMPTS, *EXTENSION_PROMPTS, ENHANCEMENT_PROMPT])
-    def test_no_prompt_has_an_unknown_word(self, demo_describer, prompt: str) -> None:
+    def test_no_prompt_has_an_unknown_word(self, demo_describer: Describer, prompt: str) -> None:
         tokenizer = demo_describer.model.tokenizer
         assert tokenizer.unk_token_id not in tokenizer.encode(prompt, add_special_tokens=False)
 
-    def test_any_ascii_text_can_be_said(self, demo_describer) -> None:
+    def test_any_ascii_text_can_be_said(self, demo_describer: Describer) -> None:
         tokenizer = demo_describer.model.tokenizer
         text = 'An unheard-of zebra (0123456789), <quite> {new}; isn\'t it? #1 @ 100% & more: a_b ~ `c` ^ d|e \\ "f" $5 = * / + [g]!'
         assert tokenizer.unk_token_id not in tokenizer.encode(text, add_special_tokens=False)
@@ -71,57 +72,22 @@ class TestVocabulary:
 class TestCaptions:
     """On 40 held-out scenes, with room for chance below the measured shares (see the model card)."""
 
-    def outcomes(self, describer, count: int, options: DescribeOptions) -> list[Outcome]:
+    def outcomes(self, describer: Describer, count: int, options: DescribeOptions) -> list[Outcome]:
         scenes = [random_scene(HELD_OUT_SEEDS + 5000 + number) for number in range(count)]
         return [
             judge(describer.describe(draw(scene, 384), options).text, scene) for scene in scenes
         ]
 
-    def test_plain(self, demo_describer) -> None:
-        found = self.outcomes(demo_describer, 40, DescribeOptions(strategy="plain"))
-        named = [outcome for outcome in found if outcome.main]
-        assert sum(outcome.background for outcome in found) >= 38, report(found)
-        assert len(named) >= 36, report(found)
-        assert sum(outcome.color is True for outcome in named) >= len(named) - 1, report(found)
+    def test_plain(self, demo_describer: Describer) -> None:
+        outcomes = self.outcomes(demo_describer, 40, DescribeOptions(strategy="plain"))
+        named = [outcome for outcome in outcomes if outcome.main]
+        assert sum(outcome.background for outcome in outcomes) >= 38, report(outcomes)
+        assert len(named) >= 36, report(outcomes)
+        assert sum(outcome.color is True for outcome in named) >= len(named) - 1, report(outcomes)
 
     @pytest.mark.parametrize("detail", DETAILS)
-    def test_forced_says_more_than_plain(self, demo_describer, detail: str) -> None:
+    def test_forced_says_more_than_plain(self, demo_describer: Describer, detail: str) -> None:
         plain = self.outcomes(demo_describer, 6, DescribeOptions(strategy="plain"))
         forced = self.outcomes(demo_describer, 6, DescribeOptions(detail=detail))
         assert sum(outcome.words for outcome in forced) > sum(outcome.words for outcome in plain)
         assert sum(outcome.main for outcome in forced) >= 5, report(forced)
-
-
-class TestJudge:
-    SCENE = Scene(
-        "beach",
-        None,
-        (
-            SceneObject("ball", "red", (0.1, 0.5, 0.4, 0.8)),
-            SceneObject("cup", "blue", (0.7, 0.7, 0.8, 0.8)),
-        ),
-        0.5,
-    )
-
-    @pytest.mark.parametrize(
-        ("text", "background", "main", "color", "false"),
-        [
-            ("A large red ball on a beach", True, True, True, 0),
-            ("A red ball in the snow", False, True, True, 1),
-            ("A blue ball on a beach", True, True, False, 1),
-            ("A red ball and a blue ball on a beach", True, True, False, 1),
-            ("A blue cup on a beach", True, False, None, 0),
-            ("A red ball on a beach in the snow", False, True, True, 1),
-            ("A red ball on a beach, singing loudly", True, True, True, 1),
-        ],
-    )
-    def test_table(
-        self, text: str, background: bool, main: bool, color: bool | None, false: int
-    ) -> None:
-        outcome = judge(text, self.SCENE)
-        assert (outcome.background, outcome.main, outcome.color, outcome.false) == (
-            background,
-            main,
-            color,
-            false,
-        )
