@@ -30,7 +30,7 @@ from benchmarks.truth import verdict
 from caption import DescribeOptions, Describer, load_describer
 from caption.evidence.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
 from caption.evidence.judge import Judge, agreement, numbers, summary
-from caption.hub.specs import WEIGHTS_FILE
+from caption.hub.files import WEIGHTS_FILE
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
 from caption.language.claims import claims

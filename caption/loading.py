@@ -12,8 +12,9 @@ from caption.describe import Describer
 from caption.errors import ModelError, OptionsError
 from caption.evidence.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
 from caption.evidence.judge import Judge
+from caption.hub.files import WEIGHTS_FILE
 from caption.hub.find import DamagedModel, FoundModel, find_model, matcher_for
-from caption.hub.specs import MODELS, WEIGHTS_FILE
+from caption.hub.specs import captioners
 from caption.options import DescribeOptions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load_describer(
     if model != "auto":
         return _load(find_model(model), device, precision, calibration)
     damaged: list[DamagedModel] = []
-    for name in MODELS:
+    for name in [spec.name for spec in captioners()]:
         try:
             describer = _load(find_model(name), device, precision, calibration)
         except ModelError as error:

@@ -37,7 +37,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def the_only(word: str) -> str:
-    (rest,) = (rest for one, rest in instructions() if one == word)
+    (rest,) = (rest for name, rest in instructions() if name == word)
     return rest
 
 
@@ -52,8 +52,8 @@ def is_sent(path: str) -> bool:
         pattern = (
             re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
         )
-        one = PurePosixPath(path)
-        if any(re.fullmatch(pattern, str(part)) for part in (one, *one.parents)):
+        file = PurePosixPath(path)
+        if any(re.fullmatch(pattern, str(part)) for part in (file, *file.parents)):
             sent = rule.startswith("!")
     return sent
 
@@ -66,12 +66,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for word, rest in instructions():
         if word != "COPY":
             continue
-        source, target = (one for one in rest.split() if not one.startswith("--"))
-        found = ROOT / source
-        files = [found] if found.is_file() else [one for one in found.rglob("*") if one.is_file()]
+        source, target = (name for name in rest.split() if not name.startswith("--"))
+        origin = ROOT / source
+        files = [origin, *origin.rglob("*")]
         for file in files:
-            if is_sent(file.relative_to(ROOT).as_posix()):
-                to = folder / target / (file.name if found.is_file() else file.relative_to(found))
+            if file.is_file() and is_sent(file.relative_to(ROOT).as_posix()):
+                to = folder / target / (file.name if file == origin else file.relative_to(origin))
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, to)
     return folder
@@ -182,7 +182,7 @@ def test_the_healthcheck_tells_ready_from_not_ready(
             server.shutdown()
             thread.join()
     assert _Health.asked == ["/readyz", "/readyz"]
-    assert '"/readyz"' in (ROOT / "caption" / "api.py").read_text(encoding="utf-8")
+    assert '"/readyz"' in (ROOT / "caption" / "server" / "api" / "app.py").read_text(encoding="utf-8")
 
 
 def compose() -> dict[str, Any]:

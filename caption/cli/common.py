@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from caption.arguments import start_fault, whole
 from caption.errors import CaptionError
 from caption.hub.find import FoundModel
-from caption.hub.specs import model_title
+from caption.hub.specs import model_title, suits_photographs
 from caption.locale import text
 from caption.options import DETAILS, MAX_SEED, STRATEGIES, DescribeOptions
 
@@ -132,7 +132,7 @@ def introduce(model: Describer | FoundModel) -> None:
     """What the user should know about who speaks."""
     for one in model.damaged:
         say(f"{model_title(one.name)} 的文件已损坏，没有使用，请重新下载。")
-    if model.name == "demo":
+    if not suits_photographs(model.name):
         say(text("demo_model"))
 
 

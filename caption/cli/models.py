@@ -8,8 +8,8 @@ from typing import Any
 
 from caption.cli.common import EXIT_OK, EXIT_SOME_FAILED, Unable, put
 from caption.errors import ModelError
-from caption.hub.find import folder_state, models_root
-from caption.hub.specs import MATCHERS, MODELS, ModelSpec
+from caption.hub.find import folder_state, model_folder, models_root
+from caption.hub.specs import MODELS, ModelSpec
 from caption.locale import messages
 
 
@@ -58,17 +58,17 @@ _STATES_ZH = {"present": "可用", "missing": "没有下载", "damaged": "已损
 
 
 def _models_list(args: argparse.Namespace) -> int:
-    for spec in (*MODELS.values(), *MATCHERS.values()):
-        state, folder = folder_state(spec), models_root() / spec.folder
+    for spec in MODELS.values():
+        state, folder = folder_state(spec), model_folder(spec)
         if args.json:
             row = {
                 name: getattr(spec, name)
                 for name in ("name", "title", "parameters", "approx_bytes")
             }
-            row |= {"state": state, "folder": str(folder), "writes": spec.name in MODELS}
+            row |= {"state": state, "folder": str(folder), "writes": spec.kind.writes_captions}
             print(json.dumps(row, ensure_ascii=False))
         else:
-            kind = "写描述" if spec.name in MODELS else "核对"
+            kind = "写描述" if spec.kind.writes_captions else "核对"
             size = f"{spec.approx_bytes / 1e9:.2f} GB"
             print(f"{spec.name:10} {_STATES_ZH[state]}  {spec.title}（{kind}，{size}）  {folder}")
     return EXIT_OK
@@ -84,27 +84,26 @@ def _models_download(args: argparse.Namespace) -> int:
 
 
 def _models_verify(args: argparse.Namespace) -> int:
-    specs = MODELS | MATCHERS
     for name in args.names:
-        if name not in specs:
-            raise Unable(f"没有叫 {name!r} 的模型，只有 {'、'.join(specs)}。")
-    names = args.names or [name for name, spec in specs.items() if folder_state(spec) != "missing"]
+        if name not in MODELS:
+            raise Unable(f"没有叫 {name!r} 的模型，只有 {'、'.join(MODELS)}。")
+    names = args.names or [name for name, spec in MODELS.items() if folder_state(spec) != "missing"]
     if not names:
         raise Unable(f"{models_root()} 里没有模型。")
-    good = [_verify(specs[name]) for name in names]
+    good = [_verify(MODELS[name]) for name in names]
     return EXIT_OK if all(good) else EXIT_SOME_FAILED
 
 
 def _verify(spec: ModelSpec) -> bool:
     """Whether a model loads and speaks, told in a line."""
     from caption.evidence.calibration import sha256_of
-    from caption.hub.specs import WEIGHTS_FILE
+    from caption.hub.files import WEIGHTS_FILE
     from caption.loading import load_describer
     from caption.model.loading import load_matcher
 
-    folder = models_root() / spec.folder
+    folder = model_folder(spec)
     try:
-        if spec.name in MODELS:
+        if spec.kind.writes_captions:
             load_describer(spec.name, "cpu", "float32")
         else:
             load_matcher(folder, "cpu", "float32")

@@ -1,12 +1,11 @@
-"""How the app starts: its options, a model's download in the background, a free port, the addresses
-to print.
-"""
+"""A model's download beside a running app: started, asked how far it is, stopped."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from caption.errors import Cancelled, CaptionError
 from caption.hub.download import download_model, probe_hub
@@ -19,7 +18,7 @@ PROBE_TIMEOUT_S = 5.0
 class DownloadStatus:
     """How far a background download is. `code` is the error's code when `phase` is "failed"."""
 
-    phase: str = "off"  # off | looking | running | done | failed
+    phase: Literal["off", "looking", "running", "done", "failed"] = "off"
     done_bytes: int = 0
     total_bytes: int = 0
     code: str | None = None
@@ -33,9 +32,8 @@ class DownloadStatus:
 class BackgroundDownload:
     """Fetches the model `name` in a thread of its own.
 
-    `wanted` skips the look whether a hub answers (at most `PROBE_TIMEOUT_S`); without it a silent
-    network means that nothing happens at all. What was fetched before a `stop` is taken up by the
-    next run.
+    Unless it is `wanted`, a hub is asked first (at most `PROBE_TIMEOUT_S`), and without an answer
+    nothing happens. What was fetched before a `stop` is taken up by the next run.
     """
 
     def __init__(self, name: str = "large", *, wanted: bool = False) -> None:
@@ -74,7 +72,7 @@ class BackgroundDownload:
         except CaptionError as error:
             logger.warning("the download of %s failed: %s", self.name, error)
             self._status = replace(self._status, phase="failed", code=error.code)
-        except Exception:  # the app speaks on with the model it has; the traceback is for the log
+        except Exception:  # the app goes on with the model it has; the traceback is for the log
             logger.exception("the download of %s failed", self.name)
             self._status = replace(self._status, phase="failed", code="internal")
 

@@ -1,6 +1,6 @@
-"""Fetch a model into `models/`: resumable, verified, renamed into place when whole.
+"""Fetch a model from a hub: resumable, verified, renamed into place when whole.
 
-`python -m caption.hub.download --help` for the command line; its exit codes are the `EXIT_*` below.
+The download grows in a hidden folder beside its place; a lock there keeps two of one model apart.
 """
 
 from __future__ import annotations
@@ -21,21 +21,14 @@ from typing import Any, TypeVar
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.flow import Stop, ask_stop
 from caption.hub.checkpoint import check_folder
+from caption.hub.files import OTHER_WEIGHTS, WEIGHTS_FILE
 from caption.hub.find import models_root, staging_folder
 from caption.hub.sources import SOURCES, DownloadError, HubFile, fetch_files, list_files
-from caption.hub.specs import (
-    MATCHERS,
-    MODELS,
-    OTHER_WEIGHTS,
-    WEIGHTS_FILE,
-    HubRepo,
-    ModelSpec,
-    model_spec,
-)
+from caption.hub.specs import MODELS, HubRepo, ModelSpec, captioners, model_spec
 
+DOWNLOADABLE = tuple(name for name, spec in MODELS.items() if spec.repos)
 # what "all" means on the command line
-CAPTIONERS = tuple(name for name, spec in MODELS.items() if spec.repos)
-DOWNLOADABLE = (*CAPTIONERS, *(name for name, spec in MATCHERS.items() if spec.repos))
+CAPTIONERS = tuple(spec.name for spec in captioners() if spec.repos)
 
 # per source, name resolution included: two of them stay well below a minute
 LISTING_TIMEOUT_S = 20.0
@@ -93,10 +86,10 @@ def download_model(
         if is_whole(spec, folder):  # another process may have finished it meanwhile
             return folder
         failures: list[DownloadError] = []
-        for found in _plans(spec, source, folder, stop, failures):
+        for planned in _plans(spec, source, folder, stop, failures):
             try:
-                _fetch(found, on_progress, stop)
-                _move_into_place(found)
+                _fetch(planned, on_progress, stop)
+                _move_into_place(planned)
             except DownloadError as error:
                 failures.append(error)
                 continue
@@ -110,8 +103,8 @@ def plan(
     """What `download_model` would do; nothing is written. Raises as `download_model` does."""
     spec, folder = target_of(name, dest)
     failures: list[DownloadError] = []
-    for found in _plans(spec, source, folder, stop, failures):
-        return found
+    for planned in _plans(spec, source, folder, stop, failures):
+        return planned
     raise _sum_up(failures)
 
 
@@ -149,7 +142,7 @@ def probe_hub(timeout_s: float = 5.0, name: str = "large") -> str | None:
 def is_whole(spec: ModelSpec, folder: Path) -> bool:
     """Whether `folder` already holds `spec`, as far as `check_folder` can tell."""
     try:
-        check_folder(folder, spec.sha256, spec.architecture)
+        check_folder(folder, spec.kind, spec.sha256)
     except ModelError:
         return False
     return True
@@ -174,21 +167,21 @@ def _plans(
         raise OptionsError(
             f"source must be auto, {' or '.join(SOURCES)}, not {source!r}", name="source"
         )
-    for one in SOURCES if source == "auto" else (source,):
-        listings = _listings(spec, one, failures)
+    for hub in SOURCES if source == "auto" else (source,):
+        listings = _listings(spec, hub, failures)
         while True:
             # In the background: looking a name up has no time limit of its own.
             answer = _in_background(partial(next, listings, None))
             try:
-                found = _wait(answer, LISTING_TIMEOUT_S, stop)
+                listing = _wait(answer, LISTING_TIMEOUT_S, stop)
             except TimeoutError:
                 failures.append(
-                    DownloadError(f"{one}: no answer in {LISTING_TIMEOUT_S:g} s", reason="network")
+                    DownloadError(f"{hub}: no answer in {LISTING_TIMEOUT_S:g} s", reason="network")
                 )
                 break
-            if found is None:
+            if listing is None:
                 break
-            repo, files = found
+            repo, files = listing
             yield DownloadPlan(spec, repo, files, folder)
 
 
@@ -206,12 +199,11 @@ def _listings(spec: ModelSpec, source: str, failures: list[DownloadError]) -> It
 
 def _needed_files(spec: ModelSpec, repo: HubRepo, listed: Iterable[HubFile]) -> tuple[HubFile, ...]:
     by_name = {file.name: file for file in listed}
-    missing = [name for name in spec.required_files if name not in by_name]
+    missing = [name for name in spec.kind.required_files if name not in by_name]
     if missing:
         message = f"{repo.source} {repo.repo_id} lacks {', '.join(missing)}"
-        if WEIGHTS_FILE in missing and (
-            others := [name for name in OTHER_WEIGHTS if name in by_name]
-        ):
+        others = [name for name in OTHER_WEIGHTS if name in by_name]
+        if WEIGHTS_FILE in missing and others:
             message += f" (it has {', '.join(others)}, which can't be used)"
         raise DownloadError(message, reason="not_found")
     for name, known in spec.sha256.items():
@@ -220,14 +212,14 @@ def _needed_files(spec: ModelSpec, repo: HubRepo, listed: Iterable[HubFile]) -> 
                 f"{repo.source} {repo.repo_id} has another {name}", reason="corrupt"
             )
         by_name[name] = replace(by_name[name], sha256=known)
-    wanted = (*spec.required_files, *spec.optional_files)
+    wanted = (*spec.kind.required_files, *spec.kind.optional_files)
     return tuple(by_name[name] for name in wanted if name in by_name)
 
 
 def _sum_up(failures: Sequence[DownloadError]) -> DownloadError:
     """One error for all that was tried: the reason that tells the user most, the words of each."""
     reasons = {error.reason for error in failures}
-    reason = next(one for one in ("corrupt", "network", "not_found") if one in reasons)
+    reason = next(name for name in ("corrupt", "network", "not_found") if name in reasons)
     return DownloadError("; ".join(str(error) for error in failures), reason=reason)
 
 
@@ -257,7 +249,7 @@ def _wait(future: Future[T], timeout_s: float, stop: Stop) -> T:
     return future.result()
 
 
-def _fetch(found: DownloadPlan, on_progress: OnProgress | None, stop: Stop) -> None:
+def _fetch(planned: DownloadPlan, on_progress: OnProgress | None, stop: Stop) -> None:
     """Every file of the plan into the staging folder, going on for as long as each try brings
     something new.
     """
@@ -265,52 +257,52 @@ def _fetch(found: DownloadPlan, on_progress: OnProgress | None, stop: Stop) -> N
     def tick() -> None:
         ask_stop(stop, "the download was stopped")
         if on_progress is not None:
-            on_progress(found.staged_bytes, found.total_bytes)
+            on_progress(planned.staged_bytes, planned.total_bytes)
 
-    found.staging.mkdir(exist_ok=True)
-    ours = {name for file in found.files for name in (file.name, file.part_name)}
-    for entry in found.staging.iterdir():
+    planned.staging.mkdir(exist_ok=True)
+    ours = {name for file in planned.files for name in (file.name, file.part_name)}
+    for entry in planned.staging.iterdir():
         if entry.name not in ours:
             _remove(entry)
-    _need_space(found.staging, found.total_bytes - found.staged_bytes)
-    resumed = found.staged_bytes > 0
+    _need_space(planned.staging, planned.total_bytes - planned.staged_bytes)
+    resumed = planned.staged_bytes > 0
     while True:
-        before = found.staged_bytes
+        before = planned.staged_bytes
         tick()
         try:
-            fetch_files(found.repo, found.files, found.staging, tick)
+            fetch_files(planned.repo, planned.files, planned.staging, tick)
         except DownloadError as error:
             # by what an earlier run left, perhaps: it is gone now
             if error.reason == "corrupt" and resumed:
                 resumed = False
-            elif error.reason != "network" or found.staged_bytes <= before:
+            elif error.reason != "network" or planned.staged_bytes <= before:
                 raise
         else:
             break
     tick()
 
 
-def _move_into_place(found: DownloadPlan) -> None:
+def _move_into_place(planned: DownloadPlan) -> None:
     """The staging folder becomes the model's folder by one rename; a damaged one in its place goes
     last.
     """
     try:
-        check_folder(found.staging, found.spec.sha256, found.spec.architecture)
+        check_folder(planned.staging, planned.spec.kind, planned.spec.sha256)
     except ModelError as error:
-        shutil.rmtree(found.staging)
+        shutil.rmtree(planned.staging)
         raise DownloadError(
-            f"{found.repo.source} {found.repo.repo_id}: {error}", reason="corrupt"
+            f"{planned.repo.source} {planned.repo.repo_id}: {error}", reason="corrupt"
         ) from error
-    for file in found.files:  # on the disk before a rename says so
-        with (found.staging / file.name).open("rb+") as data:
+    for file in planned.files:  # on the disk before a rename says so
+        with (planned.staging / file.name).open("rb+") as data:
             os.fsync(data.fileno())
-    folder, aside = found.folder, found.folder.with_name(f".{found.folder.name}.old")
+    folder, aside = planned.folder, planned.folder.with_name(f".{planned.folder.name}.old")
     _remove(aside)
     replaces = os.path.lexists(folder)
     if replaces:
         folder.rename(aside)
     try:
-        found.staging.rename(folder)
+        planned.staging.rename(folder)
     except OSError:
         if replaces:
             aside.rename(folder)

@@ -97,7 +97,7 @@ def _settle_environment() -> None:
 
 
 @contextmanager
-def _told(where: str, *kinds: type[Exception]) -> Iterator[None]:
+def _as_download_errors(address: str, *kinds: type[Exception]) -> Iterator[None]:
     """A library's errors of these `kinds` as `DownloadError`; an `OSError` with a number is the
     disk's and passes.
     """
@@ -106,14 +106,17 @@ def _told(where: str, *kinds: type[Exception]) -> Iterator[None]:
     except kinds as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        status = getattr(
-            getattr(error, "response", None), "status_code", getattr(error, "status_code", None)
-        )
-        # Hugging Face answers 401 for a repository that isn't there.
-        reason = (
-            "not_found" if status in (401, 403, 404) else "corrupt" if status == 416 else "network"
-        )
-        raise DownloadError(f"{where}: {error}", reason=reason) from error
+        raise DownloadError(f"{address}: {error}", reason=_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", getattr(error, "status_code", None))
+    if status in (401, 403, 404):  # Hugging Face answers 401 for a repository that isn't there
+        return "not_found"
+    if status == 416:
+        return "corrupt"
+    return "network"
 
 
 # Something else than a listing: a network's sign-in page, a proxy's error page
@@ -129,7 +132,9 @@ def _list_modelscope(repo: HubRepo) -> tuple[HubFile, ...]:
 
     # an app without a network needn't hear of every retry
     logging.getLogger("modelscope_hub").setLevel(logging.ERROR)
-    with _told(f"ModelScope {repo.repo_id}", HubError, requests.RequestException, *_NO_LISTING):
+    with _as_download_errors(
+        f"ModelScope {repo.repo_id}", HubError, requests.RequestException, *_NO_LISTING
+    ):
         api = HubApi(endpoint=_endpoint(repo.source), token="")
         listed = api.list_repo_files(repo.repo_id, "model", revision=repo.revision)
         return tuple(
@@ -156,8 +161,8 @@ def _fetch_modelscope(repo: HubRepo, files: Sequence[HubFile], folder: Path, tic
             except Cancelled as error:
                 raise _Halt from error
 
-    where = f"ModelScope {repo.repo_id}"
-    with _told(where, HubError, requests.RequestException):
+    address = f"ModelScope {repo.repo_id}"
+    with _as_download_errors(address, HubError, requests.RequestException):
         try:
             snapshot_download(
                 repo.repo_id,
@@ -177,7 +182,7 @@ def _fetch_modelscope(repo: HubRepo, files: Sequence[HubFile], folder: Path, tic
                 if isinstance(fault, OSError) and fault.errno:  # the disk's
                     raise fault from error
                 if isinstance(fault, FileIntegrityError):
-                    raise DownloadError(f"{where}: {fault}", reason="corrupt") from error
+                    raise DownloadError(f"{address}: {fault}", reason="corrupt") from error
             raise faults[0] from error
 
 
@@ -188,7 +193,7 @@ def _list_huggingface(repo: HubRepo) -> tuple[HubFile, ...]:
     # the variable of that name counts only before the first import
     constants.HF_HUB_DISABLE_TELEMETRY = True
     # ConnectionError: HF_HUB_OFFLINE; ImportError: a SOCKS proxy without the package for it
-    with _told(
+    with _as_download_errors(
         f"Hugging Face {repo.repo_id}", HTTPError, ConnectionError, ImportError, *_NO_LISTING
     ):
         api = HfApi(endpoint=_endpoint(repo.source), token=False)
@@ -217,24 +222,25 @@ def _fetch_huggingface(repo: HubRepo, files: Sequence[HubFile], folder: Path, ti
     class Progress(tqdm):
         def update(self, n: float | None = 1) -> bool | None:
             tick()
-            return super().update(n)
+            shown: bool | None = super().update(n)
+            return shown
 
     headers = build_hf_headers(token=False, headers={"Accept-Encoding": "identity"})
     for file in files:
         ready, part = folder / file.name, folder / file.part_name
         if ready.is_file():
             ready.replace(part)
-        where = f"Hugging Face {repo.repo_id}: {file.name}"
+        address = f"Hugging Face {repo.repo_id}: {file.name}"
         url = hf_hub_url(
             repo.repo_id, file.name, revision=repo.revision, endpoint=_endpoint(repo.source)
         )
         try:
-            with _told(where, HTTPError, OSError), part.open("ab") as out:
+            with _as_download_errors(address, HTTPError, OSError), part.open("ab") as out:
                 if out.tell() < file.size:
                     http_get(url, out, resume_size=out.tell(), headers=headers, tqdm_class=Progress)
             if not _is_proven(file, part):
                 raise DownloadError(
-                    f"{where} arrived with another size or hash than listed", reason="corrupt"
+                    f"{address} arrived with another size or hash than listed", reason="corrupt"
                 )
         except DownloadError as error:
             if error.reason == "corrupt":

@@ -1,50 +1,60 @@
-"""Which models there are, where they lie, and whether a folder can be one: no torch, no network.
-
-A check here reads headers and settings, never the tensors: it takes milliseconds on 1.9 GB. Names
-and shapes of the tensors, and their values, are `caption.model.loading`'s to check when it loads
-them.
-"""
+"""Which models there are: one table, `MODELS`, and the kinds of them. No torch, no network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from caption.errors import ModelError
-
-WEIGHTS_FILE = "model.safetensors"
-VOCAB_FILE = "vocab.txt"
-CONFIG_FILE = "config.json"
-PREPROCESSOR_FILE = "preprocessor_config.json"
-TOKENIZER_FILE = "tokenizer_config.json"
-
-# What a folder needs. `tokenizer.json` is published too, but vocab.txt and tokenizer_config.json
-# say all that it says.
-REQUIRED_FILES = (CONFIG_FILE, PREPROCESSOR_FILE, TOKENIZER_FILE, VOCAB_FILE, WEIGHTS_FILE)
-OPTIONAL_FILES = ("special_tokens_map.json",)
-
-# Formats that run code or another library when loaded; we never do.
-OTHER_WEIGHTS = (
-    "pytorch_model.bin",
-    "tf_model.h5",
-    "flax_model.msgpack",
-    f"{WEIGHTS_FILE}.index.json",
+from caption.hub import blip
+from caption.hub.files import (
+    CONFIG_FILE,
+    PREPROCESSOR_FILE,
+    TOKENIZER_FILE,
+    VOCAB_FILE,
+    WEIGHTS_FILE,
 )
+
+Subject = Literal["drawn scenes", "photographs"]
 
 BERT_UNCASED_VOCAB_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 
-# Architectures as config.json names them: one writes captions, the other tells how well a sentence
-# fits a picture.
-CAPTIONER, MATCHER = "BlipForConditionalGeneration", "BlipForImageTextRetrieval"
+
+@dataclass(frozen=True)
+class Kind:
+    """What models of one kind do, and what a folder of one holds.
+
+    `architecture` is the name in config.json. `check_settings(folder, architecture)` raises
+    `ModelError` when the small files don't fit one another. `tokenizer.json` is published too, but
+    vocab.txt and tokenizer_config.json say all that it says.
+    """
+
+    name: str
+    architecture: str
+    writes_captions: bool
+    check_settings: Callable[[Path, str], None] = blip.check_settings
+    required_files: tuple[str, ...] = (
+        CONFIG_FILE,
+        PREPROCESSOR_FILE,
+        TOKENIZER_FILE,
+        VOCAB_FILE,
+        WEIGHTS_FILE,
+    )
+    optional_files: tuple[str, ...] = ("special_tokens_map.json",)
+
+
+CAPTIONER = Kind("captioner", "BlipForConditionalGeneration", writes_captions=True)
+# Says how well a sentence fits a picture, writes none.
+MATCHER = Kind("matcher", "BlipForImageTextRetrieval", writes_captions=False)
 
 
 @dataclass(frozen=True)
 class HubRepo:
-    """A model's address on a hub: `source` is "modelscope" or "huggingface", `revision` a branch or
-    a commit there.
-    """
+    """A model's address on a hub; `revision` is a branch or a commit there."""
 
-    source: str
+    source: Literal["modelscope", "huggingface"]
     repo_id: str
     revision: str
 
@@ -53,22 +63,23 @@ class HubRepo:
 class ModelSpec:
     """One model we know.
 
-    `folder` is its name below `models_root()`; `repos` are tried in order (empty: bundled, nothing
-    to download); `sha256` holds the hashes known beforehand by file name, the others come from the
-    hub's own listing; `parameters` and `approx_bytes` (of the whole folder) are rounded, for
-    messages only.
+    `folder` is its name below `models_root()`. `suits` says which pictures it was trained on.
+    `needs` names the models it works with, the preferred first: a captioner's matchers, of which
+    the first whole one is taken. `repos` are tried in order (empty: bundled, nothing to download).
+    `sha256` holds the hashes known beforehand by file name, the others come from the hub's own
+    listing. `parameters` and `approx_bytes` (of the whole folder) are rounded, for messages only.
     """
 
     name: str
     title: str
     folder: str
+    kind: Kind
+    suits: Subject
     parameters: int
     approx_bytes: int
+    needs: tuple[str, ...] = ()
     repos: tuple[HubRepo, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
-    required_files: tuple[str, ...] = REQUIRED_FILES
-    optional_files: tuple[str, ...] = OPTIONAL_FILES
-    architecture: str = CAPTIONER
 
 
 def _published(folder: str, huggingface_revision: str = "main") -> tuple[HubRepo, ...]:
@@ -79,7 +90,10 @@ def _published(folder: str, huggingface_revision: str = "main") -> tuple[HubRepo
     )
 
 
-# In the order in which "auto" prefers them.
+# Captioners stand in the order in which "auto" prefers them; a name lists its kin in this order.
+# On Hugging Face "main" of the matchers holds only formats that we don't load; the commits named
+# are the hub's own conversion of it to safetensors, which was proposed to the owner and never
+# merged.
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
@@ -87,8 +101,11 @@ MODELS: dict[str, ModelSpec] = {
             name="large",
             title="BLIP-large",
             folder="blip-image-captioning-large",
+            kind=CAPTIONER,
+            suits="photographs",
             parameters=447_000_000,
             approx_bytes=1_880_000_000,
+            needs=("itm-large", "itm-base"),
             repos=_published("blip-image-captioning-large"),
             sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
         ),
@@ -96,8 +113,11 @@ MODELS: dict[str, ModelSpec] = {
             name="base",
             title="BLIP-base",
             folder="blip-image-captioning-base",
+            kind=CAPTIONER,
+            suits="photographs",
             parameters=247_000_000,
             approx_bytes=990_000_000,
+            needs=("itm-large", "itm-base"),
             repos=_published("blip-image-captioning-base"),
             sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
         ),
@@ -105,61 +125,70 @@ MODELS: dict[str, ModelSpec] = {
             name="demo",
             title="演示模型",
             folder="blip-demo-scenes",
+            kind=CAPTIONER,
+            suits="drawn scenes",
             parameters=5_000_000,
             approx_bytes=11_000_000,
+            needs=("demo-itm",),
         ),
-    )
-}
-
-# Matching models, which check sentences and write none: never a choice of `find_model`, see
-# `matcher_for`. For real pictures in the order of preference. On Hugging Face "main" holds only
-# formats that we don't load; the commits named here are the hub's own conversion of it to
-# safetensors, which was proposed to the owner and never merged.
-MATCHERS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
         ModelSpec(
             name="itm-large",
             title="BLIP-ITM-large",
             folder="blip-itm-large-coco",
+            kind=MATCHER,
+            suits="photographs",
             parameters=446_000_000,
             approx_bytes=1_780_000_000,
             repos=_published("blip-itm-large-coco", "c0273606af96037e7a3b2fb0ff4ae9620b517be6"),
             sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
-            architecture=MATCHER,
         ),
         ModelSpec(
             name="itm-base",
             title="BLIP-ITM-base",
             folder="blip-itm-base-coco",
+            kind=MATCHER,
+            suits="photographs",
             parameters=224_000_000,
             approx_bytes=896_000_000,
             repos=_published("blip-itm-base-coco", "98cf803d8586e8e8b3ec527885ac50c422d514ae"),
             sha256={VOCAB_FILE: BERT_UNCASED_VOCAB_SHA256},
-            architecture=MATCHER,
         ),
         ModelSpec(
             name="demo-itm",
             title="演示匹配模型",
             folder="blip-demo-scenes-itm",
+            kind=MATCHER,
+            suits="drawn scenes",
             parameters=5_000_000,
             approx_bytes=11_000_000,
-            architecture=MATCHER,
         ),
     )
 }
 
+# What `--demo` asks for: the captioner that comes with the program.
+DEMO = next(spec.name for spec in MODELS.values() if spec.kind.writes_captions and not spec.repos)
+
+
+def captioners() -> list[ModelSpec]:
+    """The models that write captions, in the order of preference."""
+    return [spec for spec in MODELS.values() if spec.kind.writes_captions]
+
 
 def model_spec(name: str) -> ModelSpec:
-    """The captioner or matcher called `name`. Raises `ModelError` (code `model_missing`) that lists
-    the names.
-    """
-    specs = MODELS | MATCHERS
-    if name not in specs:
-        raise ModelError(f"unknown model {name!r}: one of {', '.join(specs)}", code="model_missing")
-    return specs[name]
+    """The model called `name`. Raises `ModelError` (code `model_missing`) that lists the names."""
+    if name not in MODELS:
+        raise ModelError(
+            f"unknown model {name!r}: one of {', '.join(MODELS)}", code="model_missing"
+        )
+    return MODELS[name]
 
 
 def model_title(name: str) -> str:
-    """What people call a model: its title, or a folder's name as it is."""
-    return MODELS[name].title if name in MODELS else name
+    """What people call a model: a captioner's title; a matcher or a folder goes by its name."""
+    spec = MODELS.get(name)
+    return spec.title if spec and spec.kind.writes_captions else name
+
+
+def suits_photographs(name: str) -> bool:
+    """Whether a model may be believed about photographs; of a user's own folder that is assumed."""
+    return name not in MODELS or MODELS[name].suits == "photographs"

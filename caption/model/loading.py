@@ -20,7 +20,7 @@ from transformers import (
 
 from caption.errors import ModelError
 from caption.hub.checkpoint import check_folder
-from caption.hub.specs import CAPTIONER, MATCHER
+from caption.hub.specs import CAPTIONER, MATCHER, Kind
 from caption.model.blip import BlipModel
 from caption.model.device import DTYPES, memory_errors, pick_device, pick_precision
 from caption.model.matcher import MatchingModel
@@ -72,10 +72,10 @@ class _Opened(NamedTuple):
 
 
 def _open(
-    folder: str | os.PathLike[str], device: str, precision: str, architecture: str = CAPTIONER
+    folder: str | os.PathLike[str], device: str, precision: str, kind: Kind = CAPTIONER
 ) -> _Opened:
     folder = Path(folder)
-    check_folder(folder, architecture=architecture)
+    check_folder(folder, kind)
     place = pick_device(device)
     chosen = pick_precision(precision, place)
     try:

@@ -16,6 +16,7 @@ import gradio as gr
 
 from caption.errors import Cancelled, ImageError, OptionsError
 from caption.hub.background import BackgroundDownload
+from caption.hub.specs import suits_photographs
 from caption.image.fetch import fetch
 from caption.language.text import caption_stats
 from caption.locale import phrases
@@ -313,7 +314,9 @@ def build_demo(service: Service, *, download: BackgroundDownload | None = None) 
             with gr.Column(min_width=320):
                 progress = gr.HTML(note_html(""), elem_id="progress")
                 gr.HTML(
-                    sentence("demo_model"), elem_id="demo-line", visible=describer.name == "demo"
+                    sentence("demo_model"),
+                    elem_id="demo-line",
+                    visible=not suits_photographs(describer.name),
                 )
                 text = gr.Textbox(
                     label="生成的超详细描述",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from caption.errors import CaptionError
 from caption.hub.background import BackgroundDownload
-from caption.hub.specs import model_title
+from caption.hub.specs import model_title, suits_photographs
 from caption.locale import messages
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def banner_html(describer: Describer, download: BackgroundDownload | None = None
         if download and status and status.phase == "failed":
             reason = messages.message(CaptionError("download", code=status.code))
             lines.append(f"{model_title(download.name)} 没有下载成功：{reason}")
-        if describer.name == "demo":
+        if not suits_photographs(describer.name):
             lines.append(
                 "要获得 BLIP-large：运行 <code>bash scripts/download_models.sh large</code>，"
                 "或用 <code>python blip_gradio.py --download large</code> 启动。"

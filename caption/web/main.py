@@ -21,7 +21,7 @@ from caption.arguments import start_fault
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.background import BackgroundDownload
 from caption.hub.find import find_model
-from caption.hub.specs import model_title
+from caption.hub.specs import DEMO, model_title
 from caption.server.service import Service
 from caption.web.app import build_demo, launch
 from caption.web.options import addresses, build_parser, port_is_free
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if args.demo and (args.download or args.model not in ("auto", "demo")):
+    if args.demo and (args.download or args.model not in ("auto", DEMO)):
         return fail("--demo 只用演示模型，不能和 --download 或其他 --model 一起用。")
     try:
         if not port_is_free(args.host, args.port):
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         describer = load_describer(
-            "demo" if args.demo else args.model,
+            DEMO if args.demo else args.model,
             args.device,
             args.precision,
             threads=args.threads,

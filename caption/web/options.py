@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caption.arguments import Parser, whole
-from caption.hub.specs import MODELS
+from caption.hub.download import CAPTIONERS
 from caption.server.admission import DEADLINE_S
 
 DEFAULT_HOST, DEFAULT_PORT = "0.0.0.0", 29999
@@ -67,9 +67,8 @@ def seconds(value: str) -> float:
 
 
 def downloadable(value: str) -> str:
-    names = [name for name, spec in MODELS.items() if spec.repos]
-    if value not in names:
-        raise argparse.ArgumentTypeError(f"{value!r} 不能下载，只有 {'、'.join(names)}")
+    if value not in CAPTIONERS:
+        raise argparse.ArgumentTypeError(f"{value!r} 不能下载，只有 {'、'.join(CAPTIONERS)}")
     return value
 
 

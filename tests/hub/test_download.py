@@ -26,7 +26,7 @@ from caption.hub.checkpoint import check_folder
 from caption.hub.download import download_model, plan, probe_hub
 from caption.hub.find import staging_folder
 from caption.hub.sources import DownloadError
-from caption.hub.specs import BERT_UNCASED_VOCAB_SHA256, MATCHER, MATCHERS, MODELS
+from caption.hub.specs import BERT_UNCASED_VOCAB_SHA256, CAPTIONER, MATCHER, MODELS
 from tests.support.hub import (
     FakeHub,
     git_sha1,
@@ -56,10 +56,9 @@ UNWANTED = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     vocab = {"vocab.txt": sha256(model_files()["vocab.txt"])}
-    for table in (MODELS, MATCHERS):
-        for name, spec in table.items():
-            if spec.sha256:
-                monkeypatch.setitem(table, name, replace(spec, sha256=vocab))
+    for name, spec in MODELS.items():
+        if spec.sha256:
+            monkeypatch.setitem(MODELS, name, replace(spec, sha256=vocab))
     # The libraries' own waits and chunks, made short; the suite itself may run with Hugging Face
     # switched offline.
     monkeypatch.setattr("modelscope_hub._legacy_api.REPO_TREE_PAGE_MAX_ATTEMPTS", 1)
@@ -92,7 +91,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 
 def _is_good(folder: Path) -> bool:
-    check_folder(folder)
+    check_folder(folder, CAPTIONER)
     return {path.name: path.read_bytes() for path in folder.iterdir()} == model_files()
 
 
@@ -210,7 +209,9 @@ def test_a_transfer_that_breaks_off_goes_on_where_it_was(
     fake.cut = {"model.safetensors": [5000, 500, 1000]}
     assert _is_good(download_model("large", source=source, dest=tmp_path))
     asked = [
-        (one.start, one.sent_bytes) for one in fake.files_asked() if one.name == "model.safetensors"
+        (request.start, request.sent_bytes)
+        for request in fake.files_asked()
+        if request.name == "model.safetensors"
     ]
     assert asked == [(0, 5000), (5000, 500), (5500, 1000), (6500, len(WEIGHTS) - 6500)]
 
@@ -219,7 +220,9 @@ def test_it_goes_on_for_as_long_as_something_new_comes(fake: FakeHub, tmp_path: 
     """More breaks than the library forgives in one call."""
     fake.cut = {"model.safetensors": [500] * 12}
     assert _is_good(download_model("large", source="modelscope", dest=tmp_path))
-    starts = [one.start for one in fake.files_asked() if one.name == "model.safetensors"]
+    starts = [
+        request.start for request in fake.files_asked() if request.name == "model.safetensors"
+    ]
     assert starts == list(range(0, 6001, 500))
 
 
@@ -250,15 +253,17 @@ def test_the_next_run_resumes_and_asks_only_for_the_rest(
     )
     assert _is_good(folder)
     assert (seen[0], seen[-1]) == (staged, total)
-    assert ("model.safetensors", 5000) in [(one.name, one.start) for one in fake.files_asked()]
-    assert sum(one.sent_bytes for one in fake.files_asked()) == total - staged
+    assert ("model.safetensors", 5000) in [
+        (request.name, request.start) for request in fake.files_asked()
+    ]
+    assert sum(request.sent_bytes for request in fake.files_asked()) == total - staged
 
 
 def test_the_other_hub_resumes_the_same_content(fake: FakeHub, tmp_path: Path) -> None:
     # two calls of one try and two more, then Hugging Face
     fake.cut = {"model.safetensors": [5000, *[0] * 5]}
     assert _is_good(download_model("large", dest=tmp_path))
-    last = [one for one in fake.files_asked() if one.name == "model.safetensors"][-1]
+    last = [request for request in fake.files_asked() if request.name == "model.safetensors"][-1]
     assert (last.source, last.start) == ("huggingface", 5000)
 
 
@@ -297,7 +302,9 @@ def test_a_killed_run_is_resumed(fake: FakeHub, tmp_path: Path) -> None:
     fake.asked.clear()
     folder = download_model("large", source="modelscope", dest=tmp_path)
     assert (folder / "model.safetensors").read_bytes() == weights
-    assert [(one.name, one.start) for one in fake.files_asked()] == [("model.safetensors", have)]
+    assert [(request.name, request.start) for request in fake.files_asked()] == [
+        ("model.safetensors", have)
+    ]
 
 
 def _until(true: Any, timeout_s: float = 20.0) -> None:
@@ -325,7 +332,7 @@ def test_a_staged_file_of_another_revision_is_replaced(
         {**model_files(), "model.safetensors": WEIGHTS[:-1] + b"x"},
     )
     assert _is_good(download_model("large", source=source, dest=tmp_path))
-    assert {one.name for one in fake.files_asked()} == {"model.safetensors"}
+    assert {request.name for request in fake.files_asked()} == {"model.safetensors"}
 
 
 def test_what_another_revision_left_is_cleared_away(fake: FakeHub, tmp_path: Path) -> None:
@@ -369,7 +376,9 @@ def test_a_corrupt_part_is_fetched_again_from_its_start(
 ) -> None:
     write_folder(staging_folder(tmp_path / FOLDER), {PART: b"garbage" * 100})
     assert _is_good(download_model("large", source=source, dest=tmp_path))
-    assert [one.start for one in fake.files_asked() if one.name == "model.safetensors"] == [700, 0]
+    assert [
+        request.start for request in fake.files_asked() if request.name == "model.safetensors"
+    ] == [700, 0]
 
 
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
@@ -394,7 +403,7 @@ def test_a_whole_transfer_of_a_broken_model_is_refused(fake: FakeHub, tmp_path: 
 def test_a_corrupt_hub_is_left_for_the_next(fake: FakeHub, tmp_path: Path) -> None:
     fake.repos[MODELSCOPE_1] = {**model_files(), "config.json": b"{"}
     assert _is_good(download_model("large", dest=tmp_path))
-    assert {one.source for one in fake.files_asked()} == {"modelscope", "huggingface"}
+    assert {request.source for request in fake.files_asked()} == {"modelscope", "huggingface"}
 
 
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
@@ -426,17 +435,17 @@ def test_the_second_address_is_tried_when_the_first_is_unknown(
 ) -> None:
     fake.repos[MODELSCOPE_2] = fake.repos.pop(MODELSCOPE_1)
     assert _is_good(download_model("large", dest=tmp_path))
-    assert [(one.kind, one.repo_id) for one in fake.asked][:2] == [
+    assert [(request.kind, request.repo_id) for request in fake.asked][:2] == [
         ("list", MODELSCOPE_1[1]),
         ("list", MODELSCOPE_2[1]),
     ]
-    assert {one.repo_id for one in fake.files_asked()} == {MODELSCOPE_2[1]}
+    assert {request.repo_id for request in fake.files_asked()} == {MODELSCOPE_2[1]}
 
 
 def test_huggingface_steps_in_when_modelscope_is_down(fake: FakeHub, tmp_path: Path) -> None:
     fake.down = {"modelscope"}
     assert _is_good(download_model("large", dest=tmp_path))
-    assert {one.source for one in fake.files_asked()} == {"huggingface"}
+    assert {request.source for request in fake.files_asked()} == {"huggingface"}
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "vocab.txt"])
@@ -454,7 +463,7 @@ def test_a_missing_file_is_named_before_anything_is_fetched(
 def test_an_optional_file_may_be_missing(fake: FakeHub, tmp_path: Path) -> None:
     del fake.repos[MODELSCOPE_1]["special_tokens_map.json"]
     folder = download_model("large", dest=tmp_path)
-    check_folder(folder)
+    check_folder(folder, CAPTIONER)
     assert not (folder / "special_tokens_map.json").exists()
 
 
@@ -463,7 +472,7 @@ def test_a_file_listed_but_not_served_moves_on_to_the_next_hub(
 ) -> None:
     fake.refuse = {"vocab.txt": [404]}
     assert _is_good(download_model("large", dest=tmp_path))
-    assert {one.source for one in fake.files_asked()} == {"modelscope", "huggingface"}
+    assert {request.source for request in fake.files_asked()} == {"modelscope", "huggingface"}
 
 
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
@@ -631,7 +640,9 @@ def test_a_disk_that_fills_up_in_mid_way(
     assert plan("large", dest=tmp_path).staged_bytes > 5000
     fake.asked.clear()
     assert _is_good(download_model("large", source=source, dest=tmp_path))
-    assert [one.start for one in fake.files_asked() if one.name == "model.safetensors"] == [5000]
+    assert [
+        request.start for request in fake.files_asked() if request.name == "model.safetensors"
+    ] == [5000]
 
 
 def test_a_place_that_cannot_be_written(
@@ -654,7 +665,7 @@ def test_two_at_once_are_kept_apart(
     thread = threading.Thread(target=lambda: first.append(download_model("large", dest=tmp_path)))
     thread.start()
     try:
-        _until(lambda: any(one.name == "model.safetensors" for one in fake.files_asked()))
+        _until(lambda: any(request.name == "model.safetensors" for request in fake.files_asked()))
         with pytest.raises(DownloadError) as caught:
             download_model("large", dest=tmp_path)
         assert caught.value.reason == "locked"
@@ -674,7 +685,7 @@ def test_stop_keeps_what_was_fetched(fake: FakeHub, tmp_path: Path, source: str)
 
     def stop() -> bool:
         nonlocal chunks
-        chunks += any(one.name == "model.safetensors" for one in fake.files_asked())
+        chunks += any(request.name == "model.safetensors" for request in fake.files_asked())
         return chunks > 5
 
     with pytest.raises(Cancelled) as caught:
@@ -686,7 +697,9 @@ def test_stop_keeps_what_was_fetched(fake: FakeHub, tmp_path: Path, source: str)
     assert 2000 <= have <= 3000
     fake.asked.clear()
     assert _is_good(download_model("large", source=source, dest=tmp_path))
-    assert [one.start for one in fake.files_asked() if one.name == "model.safetensors"] == [have]
+    assert [
+        request.start for request in fake.files_asked() if request.name == "model.safetensors"
+    ] == [have]
 
 
 def test_stop_while_a_hub_hangs(fake: FakeHub, tmp_path: Path) -> None:
@@ -705,13 +718,13 @@ def test_stop_while_a_hub_hangs(fake: FakeHub, tmp_path: Path) -> None:
 def test_a_matcher_comes_the_same_way(
     fake: FakeHub, tmp_path: Path, name: str, source: str
 ) -> None:
-    spec = MATCHERS[name]
+    spec = MODELS[name]
     repo = next(repo for repo in spec.repos if repo.source == source)
     fake.revision = spec.repos[-1].revision  # on Hugging Face a commit
     fake.repos[repo.source, repo.repo_id] = {**matcher_files(), **UNWANTED}
     folder = download_model(name, source=source, dest=tmp_path)
     assert folder == tmp_path / spec.folder
-    check_folder(folder, architecture=MATCHER)
+    check_folder(folder, MATCHER)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == matcher_files()
     fake.asked.clear()
     assert download_model(name, source=source, dest=tmp_path) == folder  # whole as a matcher
@@ -719,7 +732,7 @@ def test_a_matcher_comes_the_same_way(
 
 
 def test_a_captioner_in_a_matchers_place_is_refused(fake: FakeHub, tmp_path: Path) -> None:
-    fake.repos["modelscope", MATCHERS["itm-base"].repos[0].repo_id] = model_files()
+    fake.repos["modelscope", MODELS["itm-base"].repos[0].repo_id] = model_files()
     with pytest.raises(DownloadError, match="BlipForConditionalGeneration") as caught:
         download_model("itm-base", source="modelscope", dest=tmp_path)
     assert caught.value.reason == "corrupt"
@@ -729,28 +742,28 @@ def test_a_captioner_in_a_matchers_place_is_refused(fake: FakeHub, tmp_path: Pat
 def test_a_hub_without_safetensors_is_told_and_the_next_one_asked(
     fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = MATCHERS["itm-large"]
+    spec = MODELS["itm-large"]
     files = {**matcher_files(), **UNWANTED}
     del files["model.safetensors"]
     fake.repos[spec.repos[0].source, spec.repos[0].repo_id] = files
     assert main(["itm-large", "--source", "modelscope", "--dest", str(tmp_path)]) == 5
-    told = capsys.readouterr().err
-    assert "缺少必需的文件" in told
+    output = capsys.readouterr().err
+    assert "缺少必需的文件" in output
     assert (
         f"{spec.repos[0].repo_id} lacks model.safetensors (it has pytorch_model.bin, tf_model.h5"
-        in told
+        in output
     )
     assert fake.files_asked() == []
     fake.revision = spec.repos[-1].revision
     fake.repos[spec.repos[-1].source, spec.repos[-1].repo_id] = matcher_files()
     assert main(["itm-large", "--dest", str(tmp_path)]) == 0
-    assert {one.source for one in fake.files_asked()} == {"huggingface"}
+    assert {request.source for request in fake.files_asked()} == {"huggingface"}
 
 
 def test_dry_run_of_a_matcher(
     fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake.repos["modelscope", MATCHERS["itm-base"].repos[0].repo_id] = matcher_files()
+    fake.repos["modelscope", MODELS["itm-base"].repos[0].repo_id] = matcher_files()
     assert main(["itm-base", "--dry-run", "--dest", str(tmp_path / "new")]) == 0
     out = capsys.readouterr().out
     assert "BLIP-ITM-base" in out

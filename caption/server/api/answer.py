@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from caption.errors import CaptionError
 from caption.hub.find import folder_state
-from caption.hub.specs import MATCHERS, MODELS
+from caption.hub.specs import MODELS
 from caption.locale import messages
 from caption.server.api.schema import ModelState
 from caption.server.guard.asgi import Receive, Scope, Send
@@ -66,7 +66,7 @@ def failed_older(error: CaptionError) -> JSONResponse:
 
 def model_states(damaged: Iterable[str]) -> list[ModelState]:
     states = []
-    for spec in (*MODELS.values(), *MATCHERS.values()):
+    for spec in MODELS.values():
         # some damage only loading tells
         state = "damaged" if spec.name in damaged else folder_state(spec)
         states.append(
@@ -76,7 +76,7 @@ def model_states(damaged: Iterable[str]) -> list[ModelState]:
                 parameters=spec.parameters,
                 size_bytes=spec.approx_bytes,
                 state=state,
-                writes=spec.name in MODELS,
+                writes=spec.kind.writes_captions,
             )
         )
     return states

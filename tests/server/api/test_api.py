@@ -29,7 +29,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.find import DamagedModel
-from caption.hub.specs import MATCHERS
 from caption.image import fetch as fetch_module
 from caption.locale import messages
 from caption.options import DescribeOptions
@@ -811,7 +810,7 @@ def test_models(api: Api) -> None:
     body = api.ask("GET", "/api/v1/models").json()
     assert body["current"] == {"name": "demo", "device": "cpu", "precision": "float32"}
     states = {one["name"]: one["state"] for one in body["models"]}
-    assert list(states) == ["large", "base", "demo", *MATCHERS]
+    assert list(states) == ["large", "base", "demo", "itm-large", "itm-base", "demo-itm"]
     assert [one["name"] for one in body["models"] if one["writes"]] == ["large", "base", "demo"]
     assert states["demo"] == "present"
     with running(FakeDescriber("demo", (DamagedModel("large", "/secret"),))) as other:
