@@ -5,7 +5,9 @@ to print.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from caption.errors import CaptionError, ModelError, OptionsError
@@ -17,6 +19,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"参数错误：{message}\n")
+
+
+def program_name(script: str, otherwise: str) -> str:
+    """What usage lines call the program: the console script if it was started by that."""
+    started_as = Path(sys.argv[0]).name.removesuffix(".exe")
+    return script if started_as == script else otherwise
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

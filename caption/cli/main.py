@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from caption.arguments import Parser
+from caption.arguments import Parser, program_name
 from caption.cli import alt_text, batch, describe, info, models
 from caption.cli.common import (
     EXIT_DISK_FULL,
@@ -94,6 +94,9 @@ _ARGPARSE_ZH = (
 )
 
 
+USUAL_PROGRAM = "python -m caption"  # in every example
+
+
 class _Parser(Parser):
     """Faults in one Chinese sentence, help with the examples as they are written."""
 
@@ -103,6 +106,10 @@ class _Parser(Parser):
             "formatter_class": argparse.RawDescriptionHelpFormatter,
         }
         super().__init__(**(usual | more))
+
+    def format_help(self) -> str:
+        program = program_name("blip-caption", USUAL_PROGRAM)
+        return super().format_help().replace(USUAL_PROGRAM, program)
 
     def error(self, message: str) -> NoReturn:
         message = " ".join(message.split())
@@ -116,7 +123,7 @@ class _Parser(Parser):
 def build_parser() -> argparse.ArgumentParser:
     """Every command is a parser of its own that names, as `run`, the function that does the work."""
     parser = _Parser(
-        prog="python -m caption",
+        prog=program_name("blip-caption", USUAL_PROGRAM),
         description="在自己的机器上用 BLIP 描述图片。",
         epilog="例子：\n  python -m caption describe photo.jpg\n  python -m caption describe --help\n\n"
         "退出码：0 全部完成；2 参数错误，或什么也做不了；3 一部分没有完成；4 磁盘已满；130 被 Ctrl+C 停止。",

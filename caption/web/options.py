@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from caption.arguments import Parser, whole
+from caption.arguments import Parser, program_name, whole
 from caption.hub.download import CAPTIONERS
 from caption.server.admission import DEADLINE_S
 
@@ -84,7 +84,11 @@ def hosts(value: str) -> tuple[str, ...]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Every option's default comes from its environment variable, `BLIP_` and its name."""
-    parser = Parser(prog="blip_gradio.py", description="用 BLIP 描述图片的网页", allow_abbrev=False)
+    parser = Parser(
+        prog=program_name("blip-gradio", "blip_gradio.py"),
+        description="用 BLIP 描述图片的网页",
+        allow_abbrev=False,
+    )
 
     def add(name: str, default: str | None, text: str, **more: Any) -> None:
         variable = "BLIP_" + name.upper().replace("-", "_")
