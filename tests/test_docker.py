@@ -182,7 +182,8 @@ def test_the_healthcheck_tells_ready_from_not_ready(
             server.shutdown()
             thread.join()
     assert _Health.asked == ["/readyz", "/readyz"]
-    assert '"/readyz"' in (ROOT / "caption" / "server" / "api" / "app.py").read_text(encoding="utf-8")
+    api = ROOT / "caption" / "server" / "api" / "app.py"
+    assert '"/readyz"' in api.read_text(encoding="utf-8")
 
 
 def compose() -> dict[str, Any]:
