@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from caption.options import DecodingOptions, DescribeOptions
     from caption.types import Candidate, CaptionStats, Description, Progress, Sentence, StageTimes
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "BusyError",
