@@ -90,7 +90,7 @@ def _published(folder: str, huggingface_revision: str = "main") -> tuple[HubRepo
     )
 
 
-# Captioners stand in the order in which "auto" prefers them; a name lists its kin in this order.
+# Captioners stand in the order in which "auto" prefers them, matchers after them.
 # On Hugging Face "main" of the matchers holds only formats that we don't load; the commits named
 # are the hub's own conversion of it to safetensors, which was proposed to the owner and never
 # merged.
