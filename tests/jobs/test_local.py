@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 
 from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
+from caption.flow import Stop, drain
 from caption.image.metadata import caption_of, content_hash
 from caption.jobs import books
 from caption.jobs import find as find_module
@@ -87,20 +88,16 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(
-    source: Any,
-    output: Any,
-    describer: Any = None,
-    stop: Callable[[], bool] | None = None,
-    **options: Any,
-) -> BatchReport:
-    chosen: Any = describer or ColourDescriber()
-    steps = run_batch(chosen, source, output, BatchOptions(**options), stop=stop)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            return finished.value
+def stream(
+    source: Any, output: Any, describer: Any = None, stop: Stop = None, **options: Any
+) -> Generator[BatchProgress, None, BatchReport]:
+    """A batch on this machine; `options` are fields of `BatchOptions`."""
+    describer = describer or ColourDescriber()
+    return run_batch(describer, source, output, BatchOptions(**options), stop=stop)
+
+
+def run(source: Any, output: Any, describer: Any = None, **options: Any) -> BatchReport:
+    return drain(stream(source, output, describer, **options))
 
 
 def lines(path: Path) -> list[dict]:
@@ -365,9 +362,7 @@ class TestRun:
             draw(tmp_path / "p" / f"{number}.png", (number, 0, 0))
         (tmp_path / "p" / "3x.png").write_bytes(b"no picture")
         describer = ColourDescriber()
-        steps = list(
-            run_batch(describer, tmp_path / "p", tmp_path / "x.jsonl", BatchOptions(batch_size=3))
-        )  # type: ignore[arg-type]
+        steps = list(stream(tmp_path / "p", tmp_path / "x.jsonl", describer, batch_size=3))
         assert [len(one) for one in describer.batches] == [3, 3, 1]
         assert all(isinstance(step, BatchProgress) and step.total == 8 for step in steps)
         assert [step.done for step in steps] == [0, 3, 7, 8]
@@ -471,9 +466,7 @@ class TestRun:
 
     def test_a_closed_run_leaves_nothing_open(self, folder: Path, tmp_path: Path) -> None:
         threads = threading.active_count()
-        steps = run_batch(
-            ColourDescriber(), folder, tmp_path / "x.jsonl", BatchOptions(batch_size=1)
-        )  # type: ignore[arg-type]
+        steps = stream(folder, tmp_path / "x.jsonl", batch_size=1)
         next(steps)
         next(steps)
         steps.close()
@@ -586,12 +579,7 @@ class TestExisting:
         output = tmp_path / "captions.jsonl"
         run(folder, output, recursive=True)
         before, describer = output.read_bytes(), ColourDescriber()
-        steps = run_batch(
-            describer,  # type: ignore[arg-type]
-            folder,
-            output,
-            BatchOptions(existing="overwrite", batch_size=1),
-        )
+        steps = stream(folder, output, describer, existing="overwrite", batch_size=1)
         for _ in range(2):
             next(steps)
         steps.close()
@@ -898,7 +886,7 @@ def test_a_real_model_gives_the_captions_of_one_by_one(tiny_describer, tmp_path:
 
 
 def test_progress_is_a_generator(folder: Path, tmp_path: Path) -> None:
-    steps = run_batch(ColourDescriber(), folder, tmp_path / "x.jsonl", BatchOptions())  # type: ignore[arg-type]
+    steps = stream(folder, tmp_path / "x.jsonl")
     assert isinstance(steps, Generator)
     assert not (tmp_path / "x.jsonl").exists()  # nothing happens before it is asked
 
