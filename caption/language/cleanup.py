@@ -77,12 +77,12 @@ def _cut_prompt(text: str, prompt: str) -> str:
     they stand there.
     """
     wanted = re.findall(r"\w+", prompt.casefold())
-    found = re.finditer(r"\w+", text)
+    matches = re.finditer(r"\w+", text)
     end = 0
     while wanted:
         match = None
         for word in wanted:
-            match = next(found, None)
+            match = next(matches, None)
             if match is None or match[0].casefold() != word:
                 return text[end:]
         end = match.end() if match else end

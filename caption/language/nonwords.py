@@ -1,9 +1,5 @@
-"""From what the decoder wrote to a clean caption: echoes, non-words, loops and tokenizer spacing
-out, nothing added.
-
-Every rule is a small callable, text in, text out, and works in linear time on any string: no
-regular expression here repeats a group that itself repeats without a bound. `clean_caption` applies
-them in order until nothing changes.
+"""Captioners write non-words (araffe, arafed …): `repair_nonwords` takes them out of a text so that
+a grammatical one remains, in linear time on any string.
 """
 
 from __future__ import annotations
@@ -32,14 +28,13 @@ from caption.language.text import (
 
 _NOUN_PHRASE_WORDS = 6  # how far a noun is looked for after an adjective
 
-
 _ARAFFE = re.compile(r"ar{1,2}aff?(?:e|es|ed|eed|y)(?:['’]s)?")
 _ARAFFE_ANYWHERE = re.compile(rf"(-?)\b({_ARAFFE.pattern})\b(-?)", re.IGNORECASE)
 # After these an object comes: "araffe wearing glasses" is about who wears them.
 _TAKING_OBJECTS = word_set(
-    "wearing holding eating riding playing carrying drinking flying pulling pushing chasing catching throwing "
-    "using reading making having showing featuring taking doing watching driving grazing lying laying sitting "
-    "standing"
+    "wearing holding eating riding playing carrying drinking flying pulling pushing chasing "
+    "catching throwing using reading making having showing featuring taking doing watching driving "
+    "grazing lying laying sitting standing"
 )
 
 
@@ -55,7 +50,7 @@ def repair_nonwords(text: str) -> str:
     if not _ARAFFE_ANYWHERE.search(text):
         return text
     rest = _ARAFFE_ANYWHERE.sub(
-        lambda found: f"{found[1] and ' '}{found[2]}{found[3] and ' '}", text
+        lambda match: f"{match[1] and ' '}{match[2]}{match[3] and ' '}", text
     ).split()
     kept: list[str] = []
     position = 0
