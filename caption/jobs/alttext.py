@@ -1,9 +1,5 @@
 """Texts for the pictures of an HTML page that have none: `alt` attributes are put in, every other
-byte of the page stays as it is.
-
-The page is parsed as a browser does it, only to learn where its `<img>` tags begin; the new
-attributes are then spliced into the bytes. What scripts, comments and templates hold is no picture
-of the page. What can't be described with enough support is left for a person.
+byte of the page stays as it is. What can't be described with enough support is left for a person.
 """
 
 from __future__ import annotations
@@ -13,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 from urllib.request import url2pathname
 
@@ -20,7 +17,7 @@ from PIL import Image
 
 from caption.errors import Cancelled, CaptionError, ImageError
 from caption.image.load import load_image
-from caption.jobs.html import HtmlPage, alt_attribute, spliced
+from caption.jobs.html import HtmlPage, ImageTag, alt_attribute, spliced
 from caption.language.text import FUNCTION_WORDS, bare, sentences
 from caption.options import check_flag, check_whole
 from caption.types import Description
@@ -31,6 +28,7 @@ MAX_SOURCE_CHARACTERS = 120  # of an address in the report: a data URL may have 
 Describe = Callable[[Image.Image], Description]
 Fetch = Callable[[str], bytes]
 OnProgress = Callable[[int, int], None]
+Outcome = Literal["added", "left", "decorative"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class AltOptions:
 class AltEntry:
     """What became of one picture that had no text.
 
-    `line` counts from 1. `source` is its address as the page has it, cut short. `outcome`: "added"
-    | "left" (for a person) | "decorative" (left alone). `support` is 0 to 1, that of the least
+    `line` counts from 1. `source` is its address as the page has it, cut short. `outcome`: added |
+    left (for a person) | decorative (left alone). `support` is 0 to 1, that of the least
     supported sentence in `alt`, None where nothing was checked; a probability where `calibrated`.
     `reason` says why it was left: a code of `caption.errors`, of `Description.refusal`, or
     "too_small".
@@ -63,7 +61,7 @@ class AltEntry:
 
     line: int
     source: str
-    outcome: str
+    outcome: Outcome
     alt: str = ""
     support: float | None = None
     calibrated: bool = False
@@ -100,39 +98,28 @@ def fill_alt_texts(
     own URL: only where it is a file: URL are files read, and an address that begins with a slash
     then starts from `root`, a file: URL that ends with one (default: the file system's root).
     `fetch` is given http and https addresses and raises `CaptionError` where it can't get one;
-    without it such pictures aren't looked at. `on_progress(done, of)` counts pictures.
+    without it such pictures aren't looked at. `on_progress(done, total)` counts pictures.
 
     What can't be read or described is left for a person; only `Cancelled` goes through.
     """
     options = options or AltOptions()
-    read = HtmlPage(page)
-    place = _Place(base, root, fetch, files=base.startswith("file:")).moved(read.base_href)
-    without = [image for image in read.images if not image.attributes.get("alt", "").strip()]
-    verdicts: dict[tuple[str, ...], _Verdict] = {}
-    edits: list[tuple[tuple[int, int], bytes]] = []
+    document = HtmlPage(page)
+    addresses = _Addresses(base, root, fetch, files=base.startswith("file:"))
+    filler = _Filler(describe, options, addresses.moved(document.base_href))
+    missing = [tag for tag in document.images if not tag.attributes.get("alt", "").strip()]
     entries: list[AltEntry] = []
-    for done, image in enumerate(without):
+    edits: list[tuple[tuple[int, int], bytes]] = []
+    for done, tag in enumerate(missing):
         if on_progress is not None:
-            on_progress(done, len(without))
-        sources = image.sources
-        entry = AltEntry(
-            image.line, sources[0][:MAX_SOURCE_CHARACTERS] if sources else "", "decorative"
-        )
-        if options.decorative or not image.is_decorative:
-            if sources not in verdicts:
-                verdicts[sources] = _judge(sources, place, describe, options.max_chars)
-            found = verdicts[sources]
-            entry = dataclasses.replace(
-                entry, outcome="added" if found.alt else "left", **vars(found)
-            )
-            if found.alt:
-                edits.append(
-                    (image.span, read.encoded(alt_attribute(found.alt, instead=image.has_alt)))
-                )
+            on_progress(done, len(missing))
+        entry = filler.entry(tag)
         entries.append(entry)
+        if entry.alt:
+            attribute = alt_attribute(entry.alt, instead=tag.has_alt)
+            edits.append((tag.span, document.encoded(attribute)))
     if on_progress is not None:
-        on_progress(len(without), len(without))
-    return AltReport(spliced(page, edits), tuple(entries), len(read.images) - len(without))
+        on_progress(len(missing), len(missing))
+    return AltReport(spliced(page, edits), tuple(entries), len(document.images) - len(missing))
 
 
 def shortened(text: str, max_chars: int) -> str:
@@ -167,35 +154,56 @@ class _Verdict:
     reason: str | None = None
 
 
-def _judge(sources: Sequence[str], place: _Place, describe: Describe, max_chars: int) -> _Verdict:
-    try:
-        picture = _first_readable(sources, place)
-        if min(picture.size) < MIN_SIDE:
-            return _Verdict(reason="too_small")
-        description = describe(picture)
-    except Cancelled:
-        raise
-    except CaptionError as error:
-        return _Verdict(reason=error.code)
-    alt = "" if description.refusal else shortened(description.text, max_chars)
-    if not alt:
-        return _Verdict(reason=description.refusal or "unsupported")
-    return _Verdict(alt, _least_support(description, len(alt)), description.calibrated)
+class _Filler:
+    """Decides about the tags of one page; tags with the same addresses show the same picture."""
+
+    def __init__(self, describe: Describe, options: AltOptions, addresses: _Addresses) -> None:
+        self.describe, self.options, self.addresses = describe, options, addresses
+        self.verdicts: dict[tuple[str, ...], _Verdict] = {}
+
+    def entry(self, tag: ImageTag) -> AltEntry:
+        sources = tag.sources
+        source = sources[0][:MAX_SOURCE_CHARACTERS] if sources else ""
+        if tag.is_decorative and not self.options.decorative:
+            return AltEntry(tag.line, source, "decorative")
+        if sources not in self.verdicts:
+            self.verdicts[sources] = self._judge(sources)
+        verdict = self.verdicts[sources]
+        outcome: Outcome = "added" if verdict.alt else "left"
+        return AltEntry(tag.line, source, outcome, **vars(verdict))
+
+    def _judge(self, sources: Sequence[str]) -> _Verdict:
+        try:
+            picture = _first_readable(sources, self.addresses)
+            if min(picture.size) < MIN_SIDE:
+                return _Verdict(reason="too_small")
+            description = self.describe(picture)
+        except Cancelled:
+            raise
+        except CaptionError as error:
+            return _Verdict(reason=error.code)
+        if description.refusal:
+            return _Verdict(reason=description.refusal)
+        alt = shortened(description.text, self.options.max_chars)
+        if not alt:
+            return _Verdict(reason="unsupported")
+        return _Verdict(alt, _least_support(description, len(alt)), description.calibrated)
 
 
 def _least_support(description: Description, characters: int) -> float | None:
     """Of the sentences that the text's first `characters` take something from."""
-    supports, at = [], 0
+    supports: list[float] = []
+    start = 0
     for sentence in description.sentences:
-        if at >= characters:
+        if start >= characters:
             break
-        at += len(sentence.text) + 1
+        start += len(sentence.text) + 1
         if sentence.support is not None:
             supports.append(sentence.support)
     return min(supports, default=None)
 
 
-def _first_readable(sources: Sequence[str], place: _Place) -> Image.Image:
+def _first_readable(sources: Sequence[str], addresses: _Addresses) -> Image.Image:
     """The picture at the first address that leads to one large enough, else the first there is: a
     page may hold a dot in the place of what browsers choose from `srcset`. Raises what went wrong
     with the first address.
@@ -204,7 +212,7 @@ def _first_readable(sources: Sequence[str], place: _Place) -> Image.Image:
     failures: list[CaptionError] = []
     for source in sources:
         try:
-            picture = place.open(source)
+            picture = addresses.open(source)
         except CaptionError as error:
             failures.append(error)
             continue
@@ -217,7 +225,7 @@ def _first_readable(sources: Sequence[str], place: _Place) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Addresses:
     """Where a page's addresses lead; `files`: whether it may read files at all. The rest as in
     `fill_alt_texts`.
     """
@@ -227,7 +235,7 @@ class _Place:
     fetch: Fetch | None
     files: bool
 
-    def moved(self, href: str) -> _Place:
+    def moved(self, href: str) -> _Addresses:
         """As a `<base href>` asks for it."""
         try:
             return dataclasses.replace(self, base=self._resolved(href))

@@ -1,9 +1,8 @@
-"""Texts for the pictures of an HTML page that have none: `alt` attributes are put in, every other
-byte of the page stays as it is.
+"""A page's `<img>` tags and where to put an `alt`, by bytes: `HtmlPage` finds them, `spliced` makes
+the new page.
 
-The page is parsed as a browser does it, only to learn where its `<img>` tags begin; the new
-attributes are then spliced into the bytes. What scripts, comments and templates hold is no picture
-of the page. What can't be described with enough support is left for a person.
+The page is parsed as a browser does it, only to learn where the tags begin. What scripts, comments
+and templates hold is no picture of the page.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ _TAG_NAME = re.compile(rf"<([a-zA-Z][^{_SPACE}/>]*)")
 # What may stand in a start tag behind its name: an attribute, the space between two, the end
 # (WHATWG HTML, 13.2.5.32 to 13.2.5.40).
 _TAG_PART = re.compile(
-    rf"""([^{_SPACE}/>][^{_SPACE}/>=]*)(?:[{_SPACE}]*=[{_SPACE}]*("[^"]*"|'[^']*'|[^{_SPACE}"'>][^{_SPACE}>]*)?)?|[{_SPACE}/]+|>"""
+    rf"([^{_SPACE}/>][^{_SPACE}/>=]*)"
+    rf"""(?:[{_SPACE}]*=[{_SPACE}]*("[^"]*"|'[^']*'|[^{_SPACE}"'>][^{_SPACE}>]*)?)?"""
+    rf"|[{_SPACE}/]+|>"
 )
 _META_CHARSET = re.compile(
     rf"""charset[{_SPACE}]*=[{_SPACE}]*["']?([^{_SPACE}"';]+)""", re.IGNORECASE
@@ -77,17 +78,19 @@ class HtmlPage:
         tree = JustHTML(
             self._units, sanitize=False, track_node_locations=True, scripting_enabled=False
         )
-        elements = list(_elements(tree.root))
-        self._encoding = self._find_encoding([one.attrs for one in elements if one.name == "meta"])
-        bases = self._tags(one for one in elements if one.name == "base" and "href" in one.attrs)
+        by_name: dict[str, list[Element]] = {"meta": [], "base": [], "img": []}
+        for element in _elements(tree.root):
+            if element.name in by_name:
+                by_name[element.name].append(element)
+        self._encoding = self._find_encoding(meta.attrs for meta in by_name["meta"])
+        bases = self._tags(element for element in by_name["base"] if "href" in element.attrs)
         self.base_href = bases[0].attributes.get("href", "") if bases else ""
-        self.images = sorted(
-            self._tags(one for one in elements if one.name == "img"), key=lambda one: one.span
-        )
+        self.images = sorted(self._tags(by_name["img"]), key=lambda tag: tag.span)
 
     def encoded(self, text: str) -> bytes:
         """The text in the page's encoding; a character that it hasn't becomes a reference."""
-        return self._encoding.codec_info.encode(text, "xmlcharrefreplace")[0]
+        data: bytes = self._encoding.codec_info.encode(text, "xmlcharrefreplace")[0]
+        return data
 
     def _find_encoding(self, metas: Iterable[Mapping[str, str | None]]) -> webencodings.Encoding:
         """What the page says (WHATWG HTML, 13.2.3.2), else UTF-8 where it can be that, else
@@ -95,7 +98,8 @@ class HtmlPage:
         """
         if self._utf16:
             return webencodings.lookup(self._utf16)
-        declared = next(filter(None, (webencodings.lookup(_charset(one)) for one in metas)), None)
+        charsets = (webencodings.lookup(_charset(meta)) for meta in metas)
+        declared = next(filter(None, charsets), None)
         if self._data.startswith(_UTF8_BOM) or (declared and declared.name.startswith("utf-16")):
             return webencodings.UTF8
         if declared:
@@ -172,8 +176,8 @@ def _charset(meta: Mapping[str, str | None]) -> str:
     """The encoding's name that a `<meta>` gives, empty for none."""
     name = meta.get("charset") or ""
     if not name and (meta.get("http-equiv") or "").lower() == "content-type":
-        found = _META_CHARSET.search(meta.get("content") or "")
-        name = found[1] if found else ""
+        match = _META_CHARSET.search(meta.get("content") or "")
+        name = match[1] if match else ""
     return name if name.isascii() else ""
 
 
@@ -181,18 +185,21 @@ def _srcset(value: str) -> list[str]:
     """The addresses of a `srcset`, the largest picture first (WHATWG HTML, 4.8.4.2.10 "parse a
     srcset attribute").
     """
-    found: list[tuple[float, str]] = []
-    at = 0
-    while address := _SRCSET_ADDRESS.match(value, at):
-        at, size = address.end(), 1.0
-        if not address[1].endswith(",") and (described := _SRCSET_SIZE.match(value, at)):
-            at, size = described.end(), float(described[1] or 1)
-        found.append((size, address[1].rstrip(",")))
-    return [address for _, address in sorted(found, key=lambda one: -one[0])]
+    candidates: list[tuple[float, str]] = []
+    position = 0
+    while address := _SRCSET_ADDRESS.match(value, position):
+        position, size = address.end(), 1.0
+        if not address[1].endswith(",") and (descriptor := _SRCSET_SIZE.match(value, position)):
+            position, size = descriptor.end(), float(descriptor[1] or 1)
+        candidates.append((size, address[1].rstrip(",")))
+    candidates.sort(key=lambda candidate: -candidate[0])
+    return [address for _, address in candidates]
 
 
 def alt_attribute(text: str, *, instead: bool) -> str:
-    """`instead`: of another `alt`; else it needs a space before it."""
+    """`alt="…"`, without what can't be printed; with a space before it unless it stands `instead`
+    of another.
+    """
     shown = "".join(character for character in text if character.isprintable())
     escaped = html.escape(shown, quote=False).replace('"', "&quot;")
     return f'{"" if instead else " "}alt="{escaped}"'
@@ -201,8 +208,8 @@ def alt_attribute(text: str, *, instead: bool) -> str:
 def spliced(page: bytes, edits: Iterable[tuple[tuple[int, int], bytes]]) -> bytes:
     """The page with every span's bytes replaced; spans in order."""
     parts: list[bytes] = []
-    at = 0
+    position = 0
     for (start, end), new in edits:
-        parts += page[at:start], new
-        at = end
-    return b"".join((*parts, page[at:]))
+        parts += page[position:start], new
+        position = end
+    return b"".join((*parts, page[position:]))
