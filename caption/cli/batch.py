@@ -22,12 +22,12 @@ from caption.cli.common import (
 )
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.find import find_model
-from caption.jobs.formats import FORMATS, TEXT_SUFFIXES
+from caption.jobs.formats import FORMATS
 from caption.locale import messages
 
 if TYPE_CHECKING:
-    from caption.jobs.books import BatchProgress, BatchReport
     from caption.jobs.options import BatchOptions
+    from caption.jobs.report import BatchProgress, BatchReport
 
 
 def add_to(commands: Any, model: argparse.ArgumentParser) -> None:
@@ -112,7 +112,7 @@ def _batch(args: argparse.Namespace) -> int:
     (source,) = args.sources
     if not os.path.lexists(source) and not any(character in source for character in "*?["):
         raise Unable(f"没有文件夹、列表或图片 {source!r}。")
-    if args.output is None and args.format not in TEXT_SUFFIXES:
+    if args.output is None and not FORMATS[args.format].is_per_picture:
         raise Unable(f"格式 {args.format} 需要 --output。")
     if args.ray_address and args.engine != "ray":
         raise Unable("--ray-address 只能和 --engine ray 一起用。")

@@ -1,8 +1,5 @@
-"""What a batch leaves behind: a journal that grows line by line, and files that are made in one go.
-
-The journal is JSONL, a `Record` a line, each written by itself and at once: after a kill at most
-its last line is torn, and that one is cut off when the journal is opened again. Every other file is
-written beside its place, brought to the disk and renamed.
+"""Files that are whole or not there: each is written beside its place, brought to the disk and
+renamed. A full disk is a `CaptionError` (disk_full).
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ def disk_errors() -> Iterator[None]:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """A full disk as in `disk_errors`, any other fault of the system is an `OptionsError` (output)."""
+    """A full disk as in `disk_errors`; any other `OSError` is an `OptionsError` (output)."""
     try:
         with disk_errors():
             yield
@@ -94,20 +91,21 @@ def write_text_file(path: Path, caption: str, existing: str, ours: Collection[st
     caption as a further line unless it is there, "skip" leaves it, but for captions of `ours`.
     Raises `CaptionError` (disk_full), `OSError`.
     """
-    there = read_text_file(path)
-    line = f"{caption}\n".encode()
-    if there is None or existing == "overwrite":
-        text = line
-    elif existing == "append":
-        lines = (one.strip() for one in there.split(b"\n"))
-        text = (
-            there
-            if line.strip() in lines
-            else there + (b"" if there.endswith(b"\n") else b"\n") + line
-        )
-    else:
-        text = line if is_of(there, ours) else there
-    if text != there:
+    before = read_text_file(path)
+    after = _merged(before, f"{caption}\n".encode(), existing, ours)
+    if after != before:
         with disk_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text)
+        write_file(path, after)
+
+
+def _merged(before: bytes | None, line: bytes, existing: str, ours: Collection[str]) -> bytes:
+    """What a caption file holds after a line was written to it."""
+    if before is None or existing == "overwrite":
+        return line
+    if existing == "skip":
+        return line if is_of(before, ours) else before
+    if line.strip() in (earlier.strip() for earlier in before.split(b"\n")):
+        return before
+    break_before = b"" if before.endswith(b"\n") else b"\n"
+    return before + break_before + line

@@ -1,9 +1,5 @@
-"""A job over many pictures: find them, read ahead, describe several together, write every result
-down at once.
-
-`find_pictures` says what a folder, a list or a pattern means; `run_batch` is a generator of
-progress that any door may iterate. A batch can be killed at any moment and run again: what the
-journal (`caption.jobs.journal`) holds is not done twice.
+"""Which pictures a batch is about: `find_pictures` turns a folder, a list of paths, a pattern or a
+picture into a `Selection`, and says why other files were passed over. No picture is opened.
 """
 
 from __future__ import annotations
@@ -13,7 +9,7 @@ import fnmatch
 import os
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +70,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Found:
+class Selection:
     """The pictures of a source in the order of their names (a list's own order), and what was
     passed over.
     """
@@ -84,7 +80,7 @@ class Found:
     skipped: tuple[Fault, ...]
 
 
-def find_pictures(source: str | os.PathLike[str], *, recursive: bool = False) -> Found:
+def find_pictures(source: str | os.PathLike[str], *, recursive: bool = False) -> Selection:
     """What a source means; nothing is opened but a list.
 
     A folder: its pictures by `PICTURE_SUFFIXES`, with `recursive` those of its folders too. A
@@ -96,10 +92,10 @@ def find_pictures(source: str | os.PathLike[str], *, recursive: bool = False) ->
     """
     path = Path(source)
     if os.path.isdir(path):
-        return _walk(path, ("*",), recursive)
+        return _matching(path, ("*",), recursive)
     if os.path.isfile(path):
         if path.suffix.lower() in PICTURE_SUFFIXES:
-            return Found(path.parent, (Picture(path.name, path),), ())
+            return Selection(path.parent, (Picture(path.name, path),), ())
         return _listed(path)
     fixed = list(path.parts)
     pattern: list[str] = []
@@ -108,63 +104,94 @@ def find_pictures(source: str | os.PathLike[str], *, recursive: bool = False) ->
     root = Path(*fixed)
     if not pattern or not os.path.isdir(root):
         raise OptionsError(f"there is no folder, list or picture {str(path)!r}", name="source")
-    return _walk(root, tuple(pattern), recursive)
+    return _matching(root, tuple(pattern), recursive)
 
 
-def _walk(root: Path, pattern: tuple[str, ...], recursive: bool) -> Found:
+def _matching(root: Path, pattern: tuple[str, ...], recursive: bool) -> Selection:
     if recursive:
         pattern = (*pattern[:-1], "**", pattern[-1])
+    results = list(_walk(root, pattern))
+    pictures = [result for result in results if isinstance(result, Picture)]
+    skipped = [result for result in results if isinstance(result, Fault)]
+    pictures.sort(key=lambda picture: picture.name)
+    skipped.sort(key=lambda fault: fault.path)
+    return Selection(root, tuple(pictures), tuple(skipped))
+
+
+def _walk(root: Path, pattern: Sequence[str]) -> Iterator[Picture | Fault]:
+    """The pictures below a folder that match, and what is passed over on the way."""
     inside = Path(os.path.realpath(root))
-    pictures: list[Picture] = []
-    skipped: list[Fault] = []
     folders = [""]
     while folders:
         folder = folders.pop()
         try:
-            with os.scandir(root / folder) as listing:
-                entries = [entry for entry in listing if not entry.name.startswith(".")]
+            entries = _entries(root, folder, pattern, inside)
         except OSError:
-            skipped.append(Fault(_printable(folder or "."), "unreadable"))
+            yield Fault(_printable(folder or "."), "unreadable")
             continue
-        for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            parts = tuple(name.split("/"))
-            kind, fits, leads_on = (
-                _kind(entry, inside),
-                _fits(parts, pattern),
-                _leads_on(parts, pattern),
-            )
+        for name, kind in entries:
             if kind == "folder":
-                if leads_on:
-                    folders.append(name)
-            elif kind != "file":
-                if fits or leads_on:
-                    skipped.append(Fault(_printable(name), kind))
-            elif fits and Path(name).suffix.lower() in PICTURE_SUFFIXES:
-                if is_plain(name):
-                    pictures.append(Picture(name, root / name))
-                else:
-                    skipped.append(Fault(_printable(name), "bad_name"))
-    pictures.sort(key=lambda one: one.name)
-    skipped.sort(key=lambda one: one.path)
-    return Found(root, tuple(pictures), tuple(skipped))
+                folders.append(name)
+            elif kind == "file":
+                yield _picture(name, root / name)
+            else:
+                yield Fault(_printable(name), kind)
+
+
+def _entries(
+    root: Path, folder: str, pattern: Sequence[str], inside: Path
+) -> list[tuple[str, str]]:
+    """Name below `root` and kind of everything in a folder that a pattern asks for; no link leads
+    out of `inside`. Raises `OSError` where the folder can't be listed.
+    """
+    with os.scandir(root / folder) as listing:
+        entries = [entry for entry in listing if not entry.name.startswith(".")]
+    prefix = f"{folder}/" if folder else ""
+    kinds = [(f"{prefix}{entry.name}", _kind(entry, inside)) for entry in entries]
+    return [(name, kind) for name, kind in kinds if _concerns(name, kind, pattern)]
+
+
+def _concerns(name: str, kind: str, pattern: Sequence[str]) -> bool:
+    """Whether a pattern asks for this entry: a folder to look into, a picture, or something that
+    may have been one.
+    """
+    parts = name.split("/")
+    if kind == "folder":
+        return _leads_on(parts, pattern)
+    if kind == "file":
+        return Path(name).suffix.lower() in PICTURE_SUFFIXES and _fits(parts, pattern)
+    return _fits(parts, pattern) or _leads_on(parts, pattern)
+
+
+def _picture(name: str, path: Path) -> Picture | Fault:
+    return Picture(name, path) if is_plain(name) else Fault(_printable(name), "bad_name")
 
 
 def _kind(entry: os.DirEntry[str], inside: Path) -> str:
     """file | folder | why it is passed over, a key of `FAULTS`."""
     try:
         if entry.is_symlink() or _is_junction(entry):
-            target = Path(os.path.realpath(entry.path, strict=True))
-            if not target.is_relative_to(inside):
-                return "link_outside"
-            if target.is_dir():
-                lies_in = Path(os.path.realpath(os.path.dirname(entry.path)))
-                return "link_loop" if lies_in.is_relative_to(target) else "link_folder"
+            fault = _link_fault(entry, inside)
+            if fault is not None:
+                return fault
         if entry.is_dir():
             return "folder"
         return "file" if entry.is_file() else "special_file"
     except OSError as error:
         return "link_loop" if error.errno == errno.ELOOP else "link_broken"
+
+
+def _link_fault(entry: os.DirEntry[str], inside: Path) -> str | None:
+    """Why a link isn't followed: only one to a file inside is. Raises `OSError` where it leads to
+    nothing.
+    """
+    target = Path(os.path.realpath(entry.path, strict=True))
+    if not target.is_relative_to(inside):
+        return "link_outside"
+    if not target.is_dir():
+        return None
+    lies_in = Path(os.path.realpath(os.path.dirname(entry.path)))
+    return "link_loop" if lies_in.is_relative_to(target) else "link_folder"
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
@@ -192,7 +219,7 @@ def _leads_on(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     )
 
 
-def _listed(path: Path) -> Found:
+def _listed(path: Path) -> Selection:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -201,15 +228,16 @@ def _listed(path: Path) -> Found:
         ) from error
     root = Path(os.path.abspath(path)).parent
     pictures: dict[str, Picture] = {}
-    skipped = []
+    skipped: list[Fault] = []
     for line in filter(None, map(str.strip, lines)):
-        there = Path(os.path.normpath(root / line))
-        name = (there.relative_to(root) if there.is_relative_to(root) else there).as_posix()
-        if is_plain(name):
-            pictures.setdefault(name, Picture(name, there))
+        target = Path(os.path.normpath(root / line))
+        name = target.relative_to(root) if target.is_relative_to(root) else target
+        picture = _picture(name.as_posix(), target)
+        if isinstance(picture, Fault):
+            skipped.append(picture)
         else:
-            skipped.append(Fault(_printable(name), "bad_name"))
-    return Found(root, tuple(pictures.values()), tuple(skipped))
+            pictures.setdefault(picture.name, picture)
+    return Selection(root, tuple(pictures.values()), tuple(skipped))
 
 
 def is_plain(name: str) -> bool:

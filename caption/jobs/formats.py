@@ -1,8 +1,9 @@
-"""What a batch leaves behind: a journal that grows line by line, and files that are made in one go.
+"""What a batch writes, by format: the table `FORMATS`, from which the options, the runs and the
+command line's choices derive.
 
-The journal is JSONL, a `Record` a line, each written by itself and at once: after a kill at most
-its last line is torn, and that one is cut off when the journal is opened again. Every other file is
-written beside its place, brought to the disk and renamed.
+To add a format of one file, write a function from `Record`s to its text and add a line to the
+table. A format of a caption file per picture is a line with the files' suffix. Say in the command
+line's help of `--format` what it looks like.
 """
 
 from __future__ import annotations
@@ -11,8 +12,35 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from caption.jobs.journal import Record
+
+
+@dataclass(frozen=True)
+class Format:
+    """One of: a file made by `write` from all records when the batch ends; a caption file for every
+    picture, named like it but for `suffix`; where there is neither, the journal itself.
+
+    `file_in_folder`: the name of the one file where the output is a folder; None: it can't be one.
+    """
+
+    name: str
+    write: Callable[[Iterable[Record]], str] | None = None
+    suffix: str | None = None
+    file_in_folder: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.write is not None and self.suffix is not None:
+            raise ValueError(f"{self.name}: either one file, or a file per picture")
+
+    @property
+    def is_per_picture(self) -> bool:
+        return self.suffix is not None
+
+    @property
+    def is_journal(self) -> bool:
+        return self.write is None and self.suffix is None
 
 
 def as_json(records: Iterable[Record]) -> str:
@@ -36,12 +64,14 @@ def as_album(records: Iterable[Record]) -> str:
     return "".join(f"{record.path}: {record.caption}\n" for record in records if record.caption)
 
 
-# Formats that are one file, made from the whole journal.
-WHOLE_FILES: dict[str, Callable[[Iterable[Record]], str]] = {
-    "json": as_json,
-    "csv": as_csv,
-    "album": as_album,
+FORMATS: dict[str, Format] = {
+    output_format.name: output_format
+    for output_format in (
+        Format("jsonl"),
+        Format("json", write=as_json),
+        Format("csv", write=as_csv),
+        Format("album", write=as_album, file_in_folder="captions.txt"),
+        Format("txt-per-image", suffix=".txt"),
+        Format("kohya", suffix=".caption"),  # what sd-scripts looks for
+    )
 }
-# Formats that are a text file per picture; sd-scripts (kohya) looks for .caption.
-TEXT_SUFFIXES = {"txt-per-image": ".txt", "kohya": ".caption"}
-FORMATS = ("jsonl", *WHOLE_FILES, *TEXT_SUFFIXES)

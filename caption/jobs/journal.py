@@ -1,8 +1,7 @@
-"""What a batch leaves behind: a journal that grows line by line, and files that are made in one go.
+"""The journal of a batch: JSONL, a `Record` a line, each written by itself and at once.
 
-The journal is JSONL, a `Record` a line, each written by itself and at once: after a kill at most
-its last line is torn, and that one is cut off when the journal is opened again. Every other file is
-written beside its place, brought to the disk and renamed.
+After a kill at most the last line is torn, and that one is cut off when the journal is opened
+again; settling it replaces the file in one go.
 """
 
 from __future__ import annotations
@@ -48,6 +47,11 @@ class Record:
         """Nothing is done twice for the same key."""
         return self.path, self.content, self.model, self.options
 
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Who described it, and with which options."""
+        return self.model, self.options
+
     def to_line(self) -> bytes:
         """A line of JSON in UTF-8; what is None is left out."""
         first = {"path": self.path, "caption": self.caption}
@@ -62,9 +66,9 @@ class Record:
         over.
         """
         known = {
-            one.name: values[one.name]
-            for one in dataclasses.fields(cls)
-            if values.get(one.name) is not None
+            field.name: values[field.name]
+            for field in dataclasses.fields(cls)
+            if values.get(field.name) is not None
         }
         if not {"path", "content", "model", "options", "caption"} <= set(known):
             raise ValueError("a field is missing")
@@ -107,10 +111,10 @@ class Journal:
             raise OptionsError(f"can't write to {path}: {error}", name="output") from error
         try:
             with output_errors(path):
-                there = _read(self._growing)
-                self.records, self.outputs = there.records, there.outputs
-                self._open(there.end)
-                if there.torn:
+                contents = _read(self._growing)
+                self.records, self.outputs = contents.records, contents.outputs
+                self._open(contents.end)
+                if contents.torn:
                     self._append(b"\n")
         except CaptionError:
             self._lock.release()
@@ -129,6 +133,7 @@ class Journal:
         self._lock.release()
 
     def append(self, record: Record) -> None:
+        """Write it down at once. Raises as opening does, and the file stays as it was."""
         self._append(record.to_line())
         self.records.append(record)
 
@@ -156,11 +161,12 @@ class Journal:
             self._open(self.path.stat().st_size)
 
     def replaced_records(self) -> list[Record]:
-        """What stands in the journal that a fresh one is going to replace. Raises `OptionsError`."""
+        """What the journal holds that a fresh one is going to replace. Raises `OptionsError`."""
         return _read(self.path).records if self._growing != self.path else []
 
     def _open(self, end: int) -> None:
-        self._file = open(self._growing, "ab", buffering=0)  # noqa: SIM115  it stays open; each write is one of the system's
+        # unbuffered: each write is one of the system's
+        self._file = open(self._growing, "ab", buffering=0)  # noqa: SIM115  it stays open
         self._file.truncate(end)
         self._end = end
 
@@ -177,7 +183,7 @@ class Journal:
 
 
 @dataclass
-class _Content:
+class _Contents:
     """What a journal's file holds: where the last whole line ends, and whether only its line break
     is missing.
     """
@@ -199,26 +205,26 @@ class _Content:
             self.records.append(Record.from_json(values))
 
 
-def _read(path: Path) -> _Content:
+def _read(path: Path) -> _Contents:
     """Raises `OptionsError` for what no batch has left, `OSError`."""
-    found = _Content()
+    contents = _Contents()
     if not os.path.lexists(path):
-        return found
+        return contents
     if not path.is_file():
         raise OptionsError(f"{path} is not a regular file", name="output")
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                found.take(line)
+                contents.take(line)
             except (ValueError, RecursionError) as error:
                 if not line.endswith(b"\n") and _is_torn(line):
                     break
                 raise OptionsError(
                     f"line {number} of {path} is none of a batch: {error}", name="output"
                 ) from error
-            found.end += len(line)
-            found.torn = not line.endswith(b"\n")
-    return found
+            contents.end += len(line)
+            contents.torn = not line.endswith(b"\n")
+    return contents
 
 
 def _is_torn(line: bytes) -> bool:
@@ -226,4 +232,4 @@ def _is_torn(line: bytes) -> bool:
     that never came to the disk.
     """
     written = line.rstrip(b"\0")
-    return any(written[: len(one)] == one[: len(written)] for one in _BEGINNINGS)
+    return any(written[: len(beginning)] == beginning[: len(written)] for beginning in _BEGINNINGS)

@@ -1,9 +1,5 @@
-"""A job over many pictures: find them, read ahead, describe several together, write every result
-down at once.
-
-`find_pictures` says what a folder, a list or a pattern means; `run_batch` is a generator of
-progress that any door may iterate. A batch can be killed at any moment and run again: what the
-journal (`caption.jobs.journal`) holds is not done twice.
+"""A batch on this machine: a thread reads pictures ahead, one model describes several together, and
+every result is written down at once.
 """
 
 from __future__ import annotations
@@ -12,7 +8,7 @@ import dataclasses
 import os
 import stat
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,11 +21,12 @@ from caption.errors import CaptionError, ImageError
 from caption.flow import Stop, ask_stop
 from caption.image.load import MAX_BYTES, load_image
 from caption.image.metadata import caption_of, content_hash, with_caption
-from caption.jobs.books import BatchProgress, BatchReport, Run, open_batch
 from caption.jobs.files import is_of, read_text_file, write_file, write_text_file
-from caption.jobs.find import Fault, Found, Picture
-from caption.jobs.journal import Journal, Record
+from caption.jobs.find import Fault, Picture
+from caption.jobs.journal import Record
 from caption.jobs.options import BatchOptions
+from caption.jobs.report import BatchProgress, BatchReport, Tally
+from caption.jobs.run import Batch, Run, open_batch
 from caption.types import Description
 
 if TYPE_CHECKING:
@@ -58,23 +55,62 @@ def run_batch(
     Raises `OptionsError` (source, output), `Cancelled`, and `CaptionError` (disk_full); all that
     was described before is kept.
     """
-    with open_batch(source, output, options) as (found, target, journal):
-        return (yield from LocalRun(describer, found, target, journal, options, stop).steps())
+    with open_batch(source, output, options) as batch:
+        return (yield from LocalRun(describer, batch, stop).steps())
 
 
-@dataclass
-class _Item:
-    """A picture as the reader found it: settled by `record`, or ready as `image`, or neither, for
-    which there is a reason.
-    """
+# What the reader makes of a picture.
+
+
+@dataclass(frozen=True)
+class _PassedOver:
+    """It can't be opened, or is no regular file; `code`: one of `caption.jobs.find.FAULTS`."""
 
     picture: Picture
-    content: str = ""
-    record: Record | None = None
-    image: Image.Image | None = None
-    error: CaptionError | None = None
-    skipped: str | None = None
-    captioned: bool = False  # by a caption file of someone else
+    code: str
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """There is no such file."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class _Captioned:
+    """It has a caption file of someone else, which is left alone."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """An earlier record says all that is to be said of it."""
+
+    picture: Picture
+    record: Record
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """Its file can't be decoded."""
+
+    picture: Picture
+    content: str
+    error: ImageError
+
+
+@dataclass(frozen=True)
+class _Readable:
+    """It is to be described, unless another picture has the same content."""
+
+    picture: Picture
+    content: str
+    image: Image.Image
+
+
+_Reading = _PassedOver | _Missing | _Captioned | _Settled | _Unreadable | _Readable
 
 
 class LocalRun(Run):
@@ -83,77 +119,80 @@ class LocalRun(Run):
     def __init__(
         self,
         describer: Describer,
-        found: Found,
-        target: Path | None,
-        journal: Journal,
-        options: BatchOptions,
+        batch: Batch,
         stop: Stop = None,
         earlier: Iterable[Record] = (),
     ) -> None:
-        super().__init__(describer.name, found, target, journal, options, earlier)
+        super().__init__(describer.name, batch, earlier)
         self.describer, self.stop = describer, stop
 
-    def work(self) -> Generator[None, None, None]:
+    def work(self) -> Generator[Tally, None, None]:
         with closing(self._read_ahead()) as batches:
-            for batch in batches:
-                self._describe(batch)
-                yield
+            for readings in batches:
+                outcomes = self._describe(readings)
+                tally = sum((self._settle(reading, outcomes) for reading in readings), Tally())
+                readings.clear()  # the next ones need the images' room
+                yield tally
 
     # -- reading, in a thread of its own
 
-    def _read_ahead(self) -> Generator[list[_Item], None, None]:
-        """The batches; while one is in work the next is read."""
+    def _read_ahead(self) -> Generator[list[_Reading], None, None]:
+        """What is described together; meanwhile the next is read."""
         batches = self._batches()
         with ThreadPoolExecutor(1, "caption-reader") as reader:
             coming = reader.submit(next, batches, None)
-            while (batch := coming.result()) is not None:
+            while (readings := coming.result()) is not None:
                 ask_stop(self.stop, "stopped between batches")
                 coming = reader.submit(next, batches, None)
-                yield batch
+                yield readings
 
-    def _batches(self) -> Iterator[list[_Item]]:
-        batch: list[_Item] = []
+    def _batches(self) -> Iterator[list[_Reading]]:
+        readings: list[_Reading] = []
+        images = pixels = 0
         for picture in self.pictures:
-            batch.append(self._read(picture))
-            images = [item.image for item in batch if item.image is not None]
-            full = len(images) >= self.options.together or len(batch) >= _MAX_READ_TOGETHER
-            if full or sum(image.width * image.height for image in images) >= MAX_PIXELS_TOGETHER:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+            reading = self._read(picture)
+            readings.append(reading)
+            if isinstance(reading, _Readable):
+                images += 1
+                pixels += reading.image.width * reading.image.height
+            if (
+                images >= self.options.together
+                or pixels >= MAX_PIXELS_TOGETHER
+                or len(readings) >= _MAX_READ_TOGETHER
+            ):
+                yield readings
+                readings = []
+                images = pixels = 0
+        if readings:
+            yield readings
 
-    def _read(self, picture: Picture) -> _Item:
+    def _read(self, picture: Picture) -> _Reading:
         try:
             with open(picture.path, "rb", opener=_open_at_once) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return _Item(picture, skipped="special_file")
+                    return _PassedOver(picture, "special_file")
                 data = file.read(MAX_BYTES + 1)  # load_image refuses what is longer
         except FileNotFoundError:
-            return _Item(
-                picture, error=ImageError(f"there is no file {picture.path}", code="no_image")
-            )
+            return _Missing(picture)
         except IsADirectoryError:
-            return _Item(picture, skipped="special_file")
+            return _PassedOver(picture, "special_file")
         except OSError:
-            return _Item(picture, skipped="unreadable")
-        item = _Item(picture, content_hash(data))
-        item.record = self._earlier(picture.name, item.content)
-        if item.record is None:
-            item.captioned = self._is_captioned(picture.name)
-            if not item.captioned:
-                try:
-                    item.image = load_image(data)
-                except ImageError as error:
-                    item.error = error
-        return item
+            return _PassedOver(picture, "unreadable")
+        content = content_hash(data)
+        record = self._earlier(picture.name, content)
+        if record is not None:
+            return _Settled(picture, record)
+        if self._is_captioned(picture.name):
+            return _Captioned(picture)
+        try:
+            return _Readable(picture, content, load_image(data))
+        except ImageError as error:
+            return _Unreadable(picture, content, error)
 
     def _earlier(self, name: str, content: str) -> Record | None:
         """The record that makes it needless to describe this picture."""
         same = [record for record in self.by_path.get(name, ()) if record.content == content]
-        exact = next(
-            (record for record in same if (record.model, record.options) == self.origin), None
-        )
+        exact = next((record for record in same if record.origin == self.origin), None)
         if exact or self.options.existing != "skip":
             return exact
         # a bad file is bad for every model; what one model refused another may describe
@@ -161,56 +200,67 @@ class LocalRun(Run):
 
     def _is_captioned(self, name: str) -> bool:
         """Whether there is a caption file that isn't ours, and is to be left alone."""
-        if name not in self.texts or self.options.existing != "skip":
+        if name not in self.caption_files or self.options.existing != "skip":
             return False
         try:
-            text = read_text_file(self.texts[name])
+            text = read_text_file(self.caption_files[name])
         except OSError:
             return False  # writing will tell
         return text is not None and not is_of(text, self._captions(name))
 
     # -- describing and writing
 
-    def _describe(self, batch: Sequence[_Item]) -> None:
-        """Settle every picture of a batch. Pictures with the same content are described once."""
-        fresh = {
-            one.content: one.image
-            for one in batch
-            if one.image is not None and one.content not in self.by_content
+    def _describe(self, readings: Sequence[_Reading]) -> dict[str, Description | CaptionError]:
+        """By content, what becomes of pictures that were never described; each content once."""
+        images = {
+            reading.content: reading.image
+            for reading in readings
+            if isinstance(reading, _Readable) and reading.content not in self.by_content
         }
-        outcomes: dict[str, Description | CaptionError] = {}
-        if fresh:
-            self.working_since = self.working_since or time.perf_counter()
-            described = self.describer.describe_batch(
-                list(fresh.values()), self.options.asked, self.stop
-            )
-            outcomes = dict(zip(fresh, described, strict=True))
-        for item in batch:
-            item.image = None  # the next ones need its room
-            self.done += 1
-            self._settle(item, item.error or outcomes.get(item.content))
+        if not images:
+            return {}
+        self.working_since = self.working_since or time.perf_counter()
+        outcomes = self.describer.describe_batch(
+            list(images.values()), self.options.asked, self.stop
+        )
+        return dict(zip(images, outcomes, strict=True))
 
-    def _settle(self, item: _Item, outcome: Description | CaptionError | None) -> None:
-        picture, record = item.picture, item.record
-        if item.skipped:
-            self.skipped.append(Fault(picture.name, item.skipped))
-        elif item.captioned:
-            self.existing += 1
-        elif record is not None:
-            self.existing += not record.error
-            self.other += not record.error and (record.model, record.options) != self.origin
-            self._write_out(picture, record)
-        elif isinstance(outcome, CaptionError) and not (
-            item.content and _lies_in_the_file(outcome)
-        ):
+    def _settle(
+        self, reading: _Reading, outcomes: Mapping[str, Description | CaptionError]
+    ) -> Tally:
+        match reading:
+            case _PassedOver(picture, code):
+                return Tally(done=1, skipped=(Fault(picture.name, code),))
+            case _Missing(picture):
+                return Tally(done=1, failed=(Fault(picture.name, "no_image"),))
+            case _Captioned():
+                return Tally(done=1, existing=1)
+            case _Settled(picture, record):
+                return self._count_existing(record) + self._write_out(picture, record)
+            case _Unreadable(picture, content, error):
+                return self._write_down(picture, content, error)
+            case _Readable(picture, content):
+                return self._write_down(picture, content, outcomes.get(content))
+
+    def _count_existing(self, record: Record) -> Tally:
+        if record.error:
+            return Tally(done=1)
+        return Tally(done=1, existing=1, other=int(record.origin != self.origin))
+
+    def _write_down(
+        self, picture: Picture, content: str, outcome: Description | CaptionError | None
+    ) -> Tally:
+        """Put a new outcome into the journal, and what follows into its place. None: another
+        picture with this content has a record.
+        """
+        if isinstance(outcome, CaptionError) and not _lies_in_the_file(outcome):
             # no record: the next run tries again
-            self.failed.append(Fault(picture.name, outcome.code))
-        else:
-            record = self._record(picture.name, item.content, outcome)
-            self.journal.append(record)
-            self._remember(record)
-            self.described += not record.error
-            self._write_out(picture, record)
+            return Tally(done=1, failed=(Fault(picture.name, outcome.code),))
+        record = self._record(picture.name, content, outcome)
+        self.journal.append(record)
+        self._remember(record)
+        described = int(not record.error)
+        return Tally(done=1, described=described) + self._write_out(picture, record)
 
     def _record(
         self, name: str, content: str, outcome: Description | CaptionError | None
@@ -222,48 +272,56 @@ class LocalRun(Run):
         if isinstance(outcome, CaptionError):
             return dataclasses.replace(empty, error=outcome.code)
         assert outcome is not None  # what has no twin was described
+        prefix, suffix, support = self.options.prefix, self.options.suffix, outcome.mean_support
         return dataclasses.replace(
             empty,
-            caption=f"{self.options.prefix}{outcome.text}{self.options.suffix}"
-            if outcome.text
-            else "",
-            support=None if outcome.mean_support is None else round(outcome.mean_support, 4),
+            caption=f"{prefix}{outcome.text}{suffix}" if outcome.text else "",
+            support=None if support is None else round(support, 4),
             refusal=outcome.refusal,
             failure=outcome.failure,
         )
 
-    def _write_out(self, picture: Picture, record: Record) -> None:
-        """What follows from a record, whichever run wrote it."""
+    def _write_out(self, picture: Picture, record: Record) -> Tally:
+        """Bring the caption where it belongs, whichever run wrote the record; counts the faults."""
         self.settled[picture.name] = record
-        if record.error:
-            self.failed.append(Fault(picture.name, record.error))
+        tally = Tally(
+            failed=_faults(picture, record.error), refused=_faults(picture, record.refusal)
+        )
         if not record.caption:
-            return
-        if picture.name in self.texts:
-            ours = self._captions(picture.name)
-            try:
-                write_text_file(
-                    self.texts[picture.name], record.caption, self.options.existing, ours
-                )
-            except OSError:
-                self.failed.append(Fault(picture.name, "unwritable"))
-        if self.options.write_metadata and (code := self._write_metadata(picture, record)):
-            self.metadata_skipped.append(Fault(picture.name, code))
+            return tally
+        tally += Tally(failed=_faults(picture, self._write_caption_file(picture, record)))
+        if self.options.write_metadata:
+            code = self._write_metadata(picture, record)
+            tally += Tally(metadata_skipped=_faults(picture, code))
+        return tally
+
+    def _write_caption_file(self, picture: Picture, record: Record) -> str | None:
+        """Where the format has one; returns why it can't be written, else None."""
+        file = self.caption_files.get(picture.name)
+        if file is None:
+            return None
+        try:
+            write_text_file(
+                file, record.caption, self.options.existing, self._captions(picture.name)
+            )
+        except OSError:
+            return "unwritable"
+        return None
 
     def _write_metadata(self, picture: Picture, record: Record) -> str | None:
-        """Put the caption into the picture's file; why it can't be, else None."""
+        """Put the caption into the picture's file; returns why it can't be, else None."""
         path = Path(os.path.realpath(picture.path))
         try:
             data = path.read_bytes()
             if content_hash(data) != record.content:
                 return "changed"
-            there = caption_of(data)
-            if there == record.caption:
+            present = caption_of(data)
+            if present == record.caption:
                 return None
             if (
-                there is not None
+                present is not None
                 and self.options.existing != "overwrite"
-                and there not in self._captions(picture.name)
+                and present not in self._captions(picture.name)
             ):
                 return "described"
             if not os.access(path, os.W_OK):
@@ -274,6 +332,11 @@ class LocalRun(Run):
         except OSError:
             return "unwritable"
         return None
+
+
+def _faults(picture: Picture, code: str | None) -> tuple[Fault, ...]:
+    """As a tally takes them: none without a code."""
+    return (Fault(picture.name, code),) if code else ()
 
 
 def _lies_in_the_file(error: CaptionError) -> bool:

@@ -1,9 +1,5 @@
-"""A job over many pictures: find them, read ahead, describe several together, write every result
-down at once.
-
-`find_pictures` says what a folder, a list or a pattern means; `run_batch` is a generator of
-progress that any door may iterate. A batch can be killed at any moment and run again: what the
-journal (`caption.jobs.journal`) holds is not done twice.
+"""What a batch is asked for: `BatchOptions`, frozen and checked here only, and the digest by which
+the journal tells apart captions that were asked for in different ways.
 """
 
 from __future__ import annotations
@@ -27,7 +23,8 @@ PLAIN = DescribeOptions(strategy="plain")
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a batch does. Raises `OptionsError` (bad_param).
+    """What a batch does. Raises `OptionsError` (bad_param); where an option needs another strategy,
+    its `details` name the option and the `strategy`.
 
     `format`: one of `caption.jobs.formats.FORMATS`. `prefix` and `suffix` stand before and behind
     every caption, as they are. `category`: what the pictures are products of; the captions begin
@@ -37,8 +34,8 @@ class BatchOptions:
     too, and both stay; where there is room for one, the newest) | overwrite (everything is
     described anew, and in the end takes the place of what was there).
     `write_metadata`: the caption goes into JPEG, PNG and WebP files as well.
-    `batch_size`: pictures that go through the model together; default `PICTURES_TOGETHER` with the
-    strategy plain, else 1.
+    `batch_size`: pictures that go through the model together, with the strategy plain only; default
+    `PICTURES_TOGETHER`. Other strategies take one at a time.
     """
 
     describe: DescribeOptions = PLAIN
@@ -52,25 +49,30 @@ class BatchOptions:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        check_one_of("format", self.format, FORMATS)
+        check_one_of("format", self.format, tuple(FORMATS))
         check_one_of("existing", self.existing, EXISTING)
         check_flag("recursive", self.recursive)
         check_flag("write_metadata", self.write_metadata)
         for name in ("prefix", "suffix", "category"):
             object.__setattr__(self, name, check_text(name, getattr(self, name)))
-        if self.category and self.describe.prompt:
-            raise OptionsError("category and prompt both begin the caption", name="category")
+        if self.category:
+            self._check_plain("category")
+            if self.describe.prompt:
+                raise OptionsError("category and prompt both begin the caption", name="category")
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1, 1024)
-            if self.batch_size > 1 and self.describe.strategy != "plain":
-                raise OptionsError(
-                    "batch_size does nothing without the strategy plain", name="batch_size"
-                )
-        _ = self.asked  # a category needs the strategy plain
+            self._check_plain("batch_size")
+        _ = self.asked  # a category makes the prompt longer, which may be too long
+
+    def _check_plain(self, name: str) -> None:
+        if self.describe.strategy != "plain":
+            raise OptionsError(
+                f"{name} does nothing without the strategy plain", name=name, strategy="plain"
+            )
 
     @property
     def asked(self) -> DescribeOptions:
-        """What the describer is asked for."""
+        """What the describer is asked for: `describe`, with the category as its prompt."""
         if not self.category:
             return self.describe
         return dataclasses.replace(self.describe, prompt=CATEGORY_PROMPT.format(self.category))
@@ -78,7 +80,9 @@ class BatchOptions:
     @property
     def together(self) -> int:
         """Pictures that go through the model together."""
-        return self.batch_size or (PICTURES_TOGETHER if self.describe.strategy == "plain" else 1)
+        if self.describe.strategy != "plain":
+            return 1
+        return self.batch_size or PICTURES_TOGETHER
 
 
 def options_key(options: BatchOptions) -> str:

@@ -1,5 +1,5 @@
-"""The job of `caption.jobs.books` on the machines of a Ray cluster: every worker holds a model and
-takes a shard of the pictures at a time.
+"""A batch on the machines of a Ray cluster: every worker holds a model and takes a shard of the
+pictures at a time.
 
 All machines see the program, the models, the pictures and the output under the same paths (a shared
 file system). The driver finds the pictures and keeps the journal; a worker reads a shard's pictures
@@ -20,7 +20,7 @@ import os
 import pickle
 import shutil
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any
 from caption.errors import CaptionError, OptionsError
 from caption.flow import Stop, ask_stop
 from caption.hub.find import FoundModel, models_root
-from caption.jobs.books import BatchProgress, BatchReport, Run, open_batch
 from caption.jobs.files import hidden, output_errors
-from caption.jobs.find import Fault, Found, Picture
+from caption.jobs.find import Fault, Picture, Selection
 from caption.jobs.journal import Journal, Record
 from caption.jobs.local import LocalRun
 from caption.jobs.options import BatchOptions
+from caption.jobs.report import BatchProgress, BatchReport, Tally
+from caption.jobs.run import Batch, Run, open_batch
 
 if TYPE_CHECKING:
     from caption.describe import Describer
@@ -62,10 +63,10 @@ class Workers:
 
     def __post_init__(self) -> None:
         # A worker has another current folder.
-        object.__setattr__(
-            self, "model", dataclasses.replace(self.model, folder=self.model.folder.resolve())
-        )
-        object.__setattr__(self, "calibration", self.calibration and self.calibration.resolve())
+        model = dataclasses.replace(self.model, folder=self.model.folder.resolve())
+        object.__setattr__(self, "model", model)
+        if self.calibration is not None:
+            object.__setattr__(self, "calibration", self.calibration.resolve())
 
 
 def run_batch_on_ray(
@@ -89,8 +90,8 @@ def run_batch_on_ray(
     `CaptionError` (internal) where the cluster fails.
     """
     source = os.path.abspath(source)  # a worker has another current folder
-    with open_batch(source, output, options) as (found, target, journal):
-        return (yield from _RayRun(workers, found, target, journal, options, address, stop).steps())
+    with open_batch(source, output, options) as batch:
+        return (yield from _RayRun(workers, batch, address, stop).steps())
 
 
 @dataclass(frozen=True)
@@ -104,23 +105,34 @@ class _Shard:
     earlier: tuple[Record, ...]
 
 
+# What becomes of a shard; `file` tells which.
+
+
 @dataclass(frozen=True)
-class _Outcome:
-    """What became of a shard: fields as in `BatchReport`. `records`: what its pictures end with.
-    `lost`: its workers have died too often.
-    `error`: why nothing could be done.
-    """
+class _Finished:
+    """`records`: what its pictures end with."""
 
     file: Path
-    records: tuple[Record, ...] = ()
-    described: int = 0
-    existing: int = 0
-    other: int = 0
-    failed: tuple[Fault, ...] = ()
-    skipped: tuple[Fault, ...] = ()
-    metadata_skipped: tuple[Fault, ...] = ()
-    lost: bool = False
-    error: CaptionError | None = None
+    records: tuple[Record, ...]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """Its workers have died too often."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class _Impossible:
+    """Nothing could be done, which is so for every shard."""
+
+    file: Path
+    error: CaptionError
+
+
+_Outcome = _Finished | _Lost | _Impossible
 
 
 @dataclass(frozen=True)
@@ -135,49 +147,39 @@ class _Job:
 class _RayRun(Run):
     """A run whose pictures are settled by others."""
 
-    def __init__(
-        self,
-        workers: Workers,
-        found: Found,
-        target: Path | None,
-        journal: Journal,
-        options: BatchOptions,
-        address: str | None,
-        stop: Stop,
-    ) -> None:
-        super().__init__(workers.model.name, found, target, journal, options)
+    def __init__(self, workers: Workers, batch: Batch, address: str | None, stop: Stop) -> None:
+        super().__init__(workers.model.name, batch)
         self.workers, self.address, self.stop = workers, address, stop
         # What an overwriting run left half done isn't mixed with the journal that it is going to
         # replace.
-        overwriting = hidden(journal.path, ".new.shards")
-        usual = hidden(journal.path, ".shards")
-        self.folder = overwriting if options.existing == "overwrite" else usual
-        self.folders = (overwriting, usual) if options.existing == "overwrite" else (usual,)
+        usual = hidden(self.journal.path, ".shards")
+        if self.options.existing == "overwrite":
+            self.folder = hidden(self.journal.path, ".new.shards")
+            self.folders = [self.folder, usual]
+        else:
+            self.folder = usual
+            self.folders = [usual]
 
-    def work(self) -> Generator[None, None, None]:
+    def work(self) -> Generator[Tally, None, None]:
         self._take_what_is_left()
         shards = {shard.file: shard for shard in self._shards()}
         self._make_folder()
         self.working_since = time.perf_counter()
-        lost = []
-        job = _Job(self.workers, self.target, self.options)
+        lost: list[_Shard] = []
+        job = _Job(self.workers, self.batch.target, self.options)
         with closing(_outcomes(job, tuple(shards.values()), self.address)) as outcomes:
             for outcome in outcomes:
                 ask_stop(self.stop, "stopped between shards")
-                if outcome.error is not None:
-                    raise outcome.error
-                if not outcome.lost:
-                    self._absorb(shards[outcome.file], outcome)
-                    yield
-                    continue
-                lost.append(shards[outcome.file])
-                if len(lost) > MAX_LOST_SHARDS:
-                    raise CaptionError(
-                        f"the workers of {len(lost)} shards have died {MAX_ATTEMPTS} times"
-                    )
+                match outcome:
+                    case _Finished():
+                        yield self._absorb(outcome)
+                    case _Lost(file):
+                        lost.append(shards[file])
+                        _check_not_too_many(lost)
+                    case _Impossible(error=error):
+                        raise error
         for shard in lost:
-            self._give_up(shard)
-            yield
+            yield self._give_up(shard)
 
     def _finish(self) -> None:
         super()._finish()
@@ -189,11 +191,11 @@ class _RayRun(Run):
         by picture.
         """
         records = super()._kept()
-        asked = list(dict.fromkeys((one.model, one.options) for one in records))
+        origins = list(dict.fromkeys(record.origin for record in records))
         place = {picture.name: number for number, picture in enumerate(self.pictures)}
         return sorted(
             records,
-            key=lambda one: (asked.index((one.model, one.options)), place.get(one.path, -1)),
+            key=lambda record: (origins.index(record.origin), place.get(record.path, -1)),
         )
 
     def _make_folder(self) -> None:
@@ -232,36 +234,39 @@ class _RayRun(Run):
                 self._take(record)
 
     def _take(self, record: Record) -> None:
-        if all(record.key != one.key for one in self.by_path.get(record.path, ())):
+        if record.key not in (known.key for known in self.by_path.get(record.path, ())):
             self.journal.append(record)
             self._remember(record)
 
-    def _absorb(self, shard: _Shard, outcome: _Outcome) -> None:
+    def _absorb(self, outcome: _Finished) -> Tally:
         for record in outcome.records:
             self._take(record)
             self.settled[record.path] = record
-        self.done += len(shard.pictures)
-        self.described += outcome.described
-        self.existing += outcome.existing
-        self.other += outcome.other
-        self.failed += outcome.failed
-        self.skipped += outcome.skipped
-        self.metadata_skipped += outcome.metadata_skipped
+        return outcome.tally
 
-    def _give_up(self, shard: _Shard) -> None:
+    def _give_up(self, shard: _Shard) -> Tally:
+        """Of a lost shard what was written down counts, the rest has failed."""
         self._take_records(shard.file)
-        for picture in shard.pictures:
-            records = [
-                one
-                for one in self.by_path.get(picture.name, ())
-                if (one.model, one.options) == self.origin
-            ]
-            self.done += 1
-            if records:
-                self.settled[picture.name] = records[-1]
-                self.described += not records[-1].error and records[-1] not in shard.earlier
-            else:
-                self.failed.append(Fault(picture.name, "internal"))
+        return sum((self._given_up(picture, shard) for picture in shard.pictures), Tally())
+
+    def _given_up(self, picture: Picture, shard: _Shard) -> Tally:
+        records = [
+            record for record in self.by_path.get(picture.name, ()) if record.origin == self.origin
+        ]
+        if not records:
+            return Tally(done=1, failed=(Fault(picture.name, "internal"),))
+        record = records[-1]
+        self.settled[picture.name] = record
+        return Tally(
+            done=1,
+            described=int(not record.error and record not in shard.earlier),
+            refused=(Fault(picture.name, record.refusal),) if record.refusal else (),
+        )
+
+
+def _check_not_too_many(lost: Sequence[_Shard]) -> None:
+    if len(lost) > MAX_LOST_SHARDS:
+        raise CaptionError(f"the workers of {len(lost)} shards have died {MAX_ATTEMPTS} times")
 
 
 class _Worker:
@@ -276,13 +281,13 @@ class _Worker:
     def describer(self) -> Describer:
         from caption.loading import load_describer
 
-        of = self.job.workers
+        workers = self.job.workers
         return load_describer(
-            str(of.model.folder),
-            of.device,
-            of.precision,
-            threads=of.threads,
-            calibration=of.calibration,
+            str(workers.model.folder),
+            workers.device,
+            workers.precision,
+            threads=workers.threads,
+            calibration=workers.calibration,
         )
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
@@ -295,38 +300,25 @@ class _Worker:
             with output_errors(shard.file), _attempts(shard.file).open("ab") as attempts:
                 attempts.write(b".")
                 if attempts.tell() > MAX_ATTEMPTS:
-                    return _Outcome(shard.file, lost=True)
+                    return _Lost(shard.file)
             return self._settle(shard)
         except CaptionError as error:
-            return _Outcome(shard.file, error=error)
+            return _Impossible(shard.file, error)
 
-    def _settle(self, shard: _Shard) -> _Outcome:
+    def _settle(self, shard: _Shard) -> _Finished:
         with _shard_journal(shard.file) as journal:
-            found = Found(Path(), shard.pictures, ())
-            run = LocalRun(
-                self.describer,
-                found,
-                self.job.target,
-                journal,
-                self.job.options,
-                earlier=shard.earlier,
-            )
-            for _ in run.work():
-                pass
+            selection = Selection(Path(), shard.pictures, ())
+            batch = Batch(selection, self.job.target, journal, self.job.options)
+            run = LocalRun(self.describer, batch, earlier=shard.earlier)
+            tally = sum(run.work(), Tally())
             records = tuple(run.settled.values())
             journal.settle(records)
+        # What an earlier attempt has described is this run's too.
         known = {record.key for record in shard.earlier}
         described = sum(not record.error and record.key not in known for record in records)
-        return _Outcome(
-            shard.file,
-            records,
-            described,
-            run.existing - (described - run.described),  # an earlier attempt's are this run's too
-            run.other,
-            tuple(run.failed),
-            tuple(run.skipped),
-            tuple(run.metadata_skipped),
-        )
+        existing = tally.existing - (described - tally.described)
+        tally = dataclasses.replace(tally, described=described, existing=existing)
+        return _Finished(shard.file, records, tally)
 
 
 def _shard_journal(file: Path) -> Journal:
@@ -349,20 +341,20 @@ class _Pool:
 
 
 def _pool(machines: Iterable[Mapping[str, float]], device: str, threads: int | None) -> _Pool:
-    """The most workers these machines have room for (resources as Ray names them): one for every
+    """As many workers as these machines have room for (resources as Ray names them): one for every
     GPU, else by processors.
 
     Raises `OptionsError` (device, threads).
     """
     machines = list(machines)
-    gpus = sum(int(one.get("GPU", 0)) for one in machines)
+    gpus = sum(int(machine.get("GPU", 0)) for machine in machines)
     if device.startswith("cuda") or (device == "auto" and gpus):
         if not gpus:
             raise OptionsError("no machine of the cluster has a GPU", name="device")
         return _Pool(gpus, threads or 1, 1)
-    cpus = [int(one.get("CPU", 0)) for one in machines]
+    cpus = [int(machine.get("CPU", 0)) for machine in machines]
     each = threads or min(filter(None, cpus), default=1)
-    size = sum(one // each for one in cpus)
+    size = sum(count // each for count in cpus)
     if not size:
         raise OptionsError(f"no machine of the cluster has {each} processors", name="threads")
     return _Pool(size, each, 0)
@@ -376,7 +368,7 @@ def _outcomes(
     """
     with _connected(address) as ray:
         pool = _pool(
-            (one["Resources"] for one in ray.nodes() if one["Alive"]),
+            (node["Resources"] for node in ray.nodes() if node["Alive"]),
             job.workers.device,
             job.workers.threads,
         )

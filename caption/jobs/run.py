@@ -1,9 +1,8 @@
-"""A job over many pictures: find them, read ahead, describe several together, write every result
-down at once.
+"""A batch from its journal to its report, whoever describes the pictures.
 
-`find_pictures` says what a folder, a list or a pattern means; `run_batch` is a generator of
-progress that any door may iterate. A batch can be killed at any moment and run again: what the
-journal (`caption.jobs.journal`) holds is not done twice.
+`open_batch` finds the pictures and opens the journal; a `Run` yields progress, returns a report and
+leaves every output complete. It can be killed at any moment and begun again: what stands in the
+journal isn't done twice.
 """
 
 from __future__ import annotations
@@ -19,111 +18,82 @@ from pathlib import Path, PurePath
 
 from caption.errors import OptionsError
 from caption.jobs.files import hidden, write_file
-from caption.jobs.find import Fault, Found, Picture, find_pictures
-from caption.jobs.formats import TEXT_SUFFIXES, WHOLE_FILES
+from caption.jobs.find import Fault, Picture, Selection, find_pictures
+from caption.jobs.formats import FORMATS, Format
 from caption.jobs.journal import Journal, Record
 from caption.jobs.options import BatchOptions, options_key
-
-ALBUM_FILE = "captions.txt"  # where an album's output is a folder
-
-
-@dataclass(frozen=True)
-class BatchProgress:
-    """How far a batch is: `done` of `total` pictures are settled, `images_per_s` of them described
-    by this run. `failed` and `skipped` are those since the last progress.
-    """
-
-    done: int
-    total: int
-    images_per_s: float
-    failed: tuple[Fault, ...] = ()
-    skipped: tuple[Fault, ...] = ()
+from caption.jobs.report import BatchProgress, BatchReport, Tally
 
 
 @dataclass(frozen=True)
-class BatchReport:
-    """What a batch did. Every picture of `total` is in `described`, `existing`, `failed` or, where
-    it couldn't be opened, `skipped`.
-
-    `described`: by this run. `existing`: had been described already, `other` of them by another
-    model or with other options. `skipped`: also what was found and is no picture. `refused`: the
-    described and existing ones of which nothing could be said reliably, so that they have no
-    caption; the code is that of `Description.refusal`. `replaced`: names whose earlier captions are
-    gone because they belong to another picture now. `metadata_skipped`: described, but their file
-    couldn't take the caption.
+class Batch:
+    """What a run works on. `target` is the file or folder of the captions, None where they go
+    beside the pictures.
     """
 
-    total: int
-    described: int
-    existing: int
-    other: int
-    failed: tuple[Fault, ...]
-    skipped: tuple[Fault, ...]
-    refused: tuple[Fault, ...]
-    replaced: tuple[str, ...]
-    metadata_skipped: tuple[Fault, ...]
-    seconds: float
-    images_per_s: float
+    selection: Selection
+    target: Path | None
+    journal: Journal
+    options: BatchOptions
 
     @property
-    def exit_code(self) -> int:
-        """Of a command: 0 where everything is done, 3 where some pictures failed; a refusal is no
-        failure. (A full disk is raised, its code is 4.)
-        """
-        return 3 if self.failed else 0
+    def format(self) -> Format:
+        return FORMATS[self.options.format]
 
 
 @contextmanager
 def open_batch(
     source: str | os.PathLike[str], output: str | os.PathLike[str] | None, options: BatchOptions
-) -> Iterator[tuple[Found, Path | None, Journal]]:
-    """The pictures, the place of the captions (None: beside the pictures) and the journal, which is
-    closed again. Raises `OptionsError`, also where there is no picture at all (no_picture): nothing
-    is emptied then.
+) -> Iterator[Batch]:
+    """Find the pictures and hold the journal open. Raises `OptionsError`, also where there is no
+    picture at all (no_picture): nothing is emptied then.
     """
-    found = find_pictures(source, recursive=options.recursive)
-    if not found.pictures:
-        passed_over = "".join(f"; {fault.path}: {fault.code}" for fault in found.skipped[:3])
+    selection = find_pictures(source, recursive=options.recursive)
+    if not selection.pictures:
+        passed_over = "".join(f"; {fault.path}: {fault.code}" for fault in selection.skipped[:3])
         raise OptionsError(f"no picture{passed_over}", name="no_picture")
-    target, journal_path = _places(output, found.root, options.format)
-    with Journal(journal_path, fresh=options.existing == "overwrite") as journal:
-        if (
-            options.format in WHOLE_FILES
-            and target
-            and target.exists()
-            and options.existing != "overwrite"
-        ):
+    output_format, overwriting = FORMATS[options.format], options.existing == "overwrite"
+    target = _target(output, output_format)
+    journal_path = _journal_path(target, selection.root, output_format)
+    with Journal(journal_path, fresh=overwriting) as journal:
+        if output_format.write is not None and target and target.exists() and not overwriting:
             _check_ours(target, journal)
-        yield found, target, journal
+        yield Batch(selection, target, journal, options)
 
 
-def _places(
-    output: str | os.PathLike[str] | None, root: Path, format_name: str
-) -> tuple[Path | None, Path]:
-    """Where the captions go, and the journal."""
-    per_picture = format_name in TEXT_SUFFIXES
-    target = Path(os.path.realpath(output)) if output is not None else None
-    if target is None and not per_picture:
-        raise OptionsError(f"the format {format_name} needs an output", name="output")
-    if target and format_name == "album" and target.is_dir():
-        target /= ALBUM_FILE
-    if target is None or per_picture:
-        journal = (target or root) / f".{format_name}.journal"
+def _target(output: str | os.PathLike[str] | None, output_format: Format) -> Path | None:
+    """Where the captions go. Raises `OptionsError` (output)."""
+    if output is None:
+        if output_format.is_per_picture:
+            return None
+        raise OptionsError(f"the format {output_format.name} needs an output", name="output")
+    target = Path(os.path.realpath(output))
+    if output_format.file_in_folder and target.is_dir():
+        target /= output_format.file_in_folder
+    return target
+
+
+def _journal_path(target: Path | None, root: Path, output_format: Format) -> Path:
+    """Where the journal is, in a folder that is made. Raises `OptionsError` (output)."""
+    if target is None or output_format.is_per_picture:
+        path = (target or root) / f".{output_format.name}.journal"
+    elif output_format.is_journal:
+        path = target
     else:
-        journal = target if format_name == "jsonl" else hidden(target, ".journal")
+        path = hidden(target, ".journal")
     try:
-        journal.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionsError(
-            f"there can be no folder {journal.parent}: {error}", name="output"
+            f"there can be no folder {path.parent}: {error}", name="output"
         ) from error
-    if target and not per_picture and target.is_dir():
+    if target and not output_format.is_per_picture and target.is_dir():
         raise OptionsError(f"{target} is a folder", name="output")
-    return target, journal
+    return path
 
 
 def _check_ours(target: Path, journal: Journal) -> None:
-    """Refuse to replace a file that this journal didn't write, or that someone has changed since."""
+    """Raises `OptionsError` for a file that isn't this journal's, or was changed since."""
     try:
         ours = hashlib.sha256(target.read_bytes()).hexdigest() in journal.outputs
     except OSError as error:
@@ -134,58 +104,49 @@ def _check_ours(target: Path, journal: Journal) -> None:
 
 
 class Run(ABC):
-    """One run over the pictures that were found: its books, from the journal to the report. A
-    subclass does the work.
+    """One run over a batch; a subclass settles the pictures.
 
     `model`: the name of the one that describes. `earlier`: records that stand in other journals.
     """
 
-    def __init__(
-        self,
-        model: str,
-        found: Found,
-        target: Path | None,
-        journal: Journal,
-        options: BatchOptions,
-        earlier: Iterable[Record] = (),
-    ) -> None:
-        self.target, self.journal, self.options = target, journal, options
-        self.origin = (model, options_key(options))
+    def __init__(self, model: str, batch: Batch, earlier: Iterable[Record] = ()) -> None:
+        self.batch, self.options, self.journal = batch, batch.options, batch.journal
+        self.origin = (model, options_key(batch.options))
         self.pictures: list[Picture] = []
-        self.texts: dict[str, Path] = {}  # by a picture's name, its caption file
-        self.skipped: list[Fault] = list(found.skipped)
-        self._claim_texts(found.pictures)
+        self.caption_files: dict[str, Path] = {}  # by a picture's name
+        self.passed_over: list[Fault] = list(batch.selection.skipped)
+        self._claim_caption_files(batch.selection.pictures)
         self.by_path: dict[str, list[Record]] = {}
         self.by_content: dict[str, Record] = {}  # of this model with these options
-        for record in (*earlier, *journal.records):
+        for record in (*earlier, *self.journal.records):
             self._remember(record)
         self.settled: dict[str, Record] = {}  # by name, what this run ends with
-        self.failed: list[Fault] = []
-        self.metadata_skipped: list[Fault] = []
-        self.done = self.described = self.existing = self.other = 0
-        self.told = (0, 0)  # how many failed and skipped a progress has told
         self.working_since: float | None = None
 
-    def _claim_texts(self, pictures: Iterable[Picture]) -> None:
+    def _claim_caption_files(self, pictures: Iterable[Picture]) -> None:
         """Every picture its own caption file: the first has it, others of the same name but for the
         suffix are passed over.
         """
-        suffix, taken = TEXT_SUFFIXES.get(self.options.format), set()
+        suffix, target = self.batch.format.suffix, self.batch.target
+        if suffix is None:
+            self.pictures += pictures
+            return
+        taken: set[str] = set()
         for picture in pictures:
-            if suffix is not None:
-                pure = PurePath(picture.name)
-                below = self.target / pure.relative_to(pure.anchor) if self.target else picture.path
-                text = below.with_suffix(suffix)
-                if (same := os.path.normcase(text)) in taken:
-                    self.skipped.append(Fault(picture.name, "name_taken"))
-                    continue
-                taken.add(same)
-                self.texts[picture.name] = text
+            name = PurePath(picture.name)
+            beside = target / name.relative_to(name.anchor) if target else picture.path
+            file = beside.with_suffix(suffix)
+            normal = os.path.normcase(file)
+            if normal in taken:
+                self.passed_over.append(Fault(picture.name, "name_taken"))
+                continue
+            taken.add(normal)
+            self.caption_files[picture.name] = file
             self.pictures.append(picture)
 
     def _remember(self, record: Record) -> None:
         self.by_path.setdefault(record.path, []).append(record)
-        if (record.model, record.options) == self.origin:
+        if record.origin == self.origin:
             self.by_content[record.content] = record
 
     def _captions(self, name: str) -> set[str]:
@@ -193,87 +154,78 @@ class Run(ABC):
         return {record.caption for record in self.by_path.get(name, ()) if record.caption}
 
     @abstractmethod
-    def work(self) -> Generator[None, None, None]:
-        """Settle every picture and count it; yields where there is progress to tell."""
+    def work(self) -> Generator[Tally, None, None]:
+        """Settle every picture; yields what became of those since the last time."""
 
     def steps(self) -> Generator[BatchProgress, None, BatchReport]:
         began = time.perf_counter()
-        yield self._progress()
+        news = Tally(skipped=tuple(self.passed_over))
+        tally = news
+        yield self._progress(tally, news)
         with closing(self.work()) as work:
-            for _ in work:
-                yield self._progress()
+            for news in work:
+                tally += news
+                yield self._progress(tally, news)
         replaced = self._replaced()
         self._finish()
         return BatchReport(
+            **vars(tally),
             total=len(self.pictures),
-            described=self.described,
-            existing=self.existing,
-            other=self.other,
-            failed=tuple(self.failed),
-            skipped=tuple(self.skipped),
-            refused=tuple(
-                Fault(name, one.refusal) for name, one in self.settled.items() if one.refusal
-            ),
             replaced=replaced,
-            metadata_skipped=tuple(self.metadata_skipped),
             seconds=time.perf_counter() - began,
-            images_per_s=self._images_per_s(),
+            images_per_s=self._images_per_s(tally),
         )
 
-    def _progress(self) -> BatchProgress:
-        failed, skipped = self.told
-        self.told = (len(self.failed), len(self.skipped))
-        news = (tuple(self.failed[failed:]), tuple(self.skipped[skipped:]))
-        return BatchProgress(self.done, len(self.pictures), self._images_per_s(), *news)
-
-    def _images_per_s(self) -> float:
-        return (
-            self.described / (time.perf_counter() - self.working_since)
-            if self.working_since
-            else 0.0
+    def _progress(self, tally: Tally, news: Tally) -> BatchProgress:
+        return BatchProgress(
+            tally.done, len(self.pictures), self._images_per_s(tally), news.failed, news.skipped
         )
+
+    def _images_per_s(self, tally: Tally) -> float:
+        if self.working_since is None:
+            return 0.0
+        return tally.described / (time.perf_counter() - self.working_since)
 
     def _finish(self) -> None:
-        records = self._kept()
-        if self.target is None or self.options.format not in WHOLE_FILES:
+        """Bring the journal in order, and write the one file that is made from it."""
+        records, target = self._kept(), self.batch.target
+        if target is None or self.batch.format.write is None:
             self.journal.settle(records)
             return
-        data = WHOLE_FILES[self.options.format](records).encode()
+        data = self.batch.format.write(records).encode()
         try:
-            if self.target.exists():
+            if target.exists():
                 # if it ends here, the next run may still replace it
-                self.journal.note(self.target.read_bytes())
+                self.journal.note(target.read_bytes())
             self.journal.note(data)
             self.journal.settle(records)
-            write_file(self.target, data)
+            write_file(target, data)
         except OSError as error:
-            raise OptionsError(f"can't write {self.target}: {error}", name="output") from error
+            raise OptionsError(f"can't write {target}: {error}", name="output") from error
 
     def _kept(self) -> list[Record]:
         """The records that stay: without those of pictures that have another content now; of an
         overwriting run only its own, and where every picture has a file those of the other
         pictures.
         """
-        records, existing = self.journal.records, self.options.existing
-        if existing == "append":
+        records = self.journal.records
+        if self.options.existing == "append":
             return records
-        if existing == "overwrite":
-            others: list[Record] = []
-            if self.options.format in TEXT_SUFFIXES:
-                names = {picture.name for picture in self.pictures}
-                others = [one for one in self.journal.replaced_records() if one.path not in names]
-            return others + [
-                record for record in records if self.settled.get(record.path) == record
-            ]
-        return [one for one in records if self.settled.get(one.path, one).content == one.content]
+        if self.options.existing == "skip":
+            return [record for record in records if not self._is_outdated(record)]
+        others: list[Record] = []
+        if self.batch.format.is_per_picture:
+            names = {picture.name for picture in self.pictures}
+            replaced = self.journal.replaced_records()
+            others = [record for record in replaced if record.path not in names]
+        return others + [record for record in records if self.settled.get(record.path) == record]
 
     def _replaced(self) -> tuple[str, ...]:
         if self.options.existing != "skip":
             return ()
-        settled = self.settled
-        gone = (
-            one.path
-            for one in self.journal.records
-            if settled.get(one.path, one).content != one.content and one.caption
-        )
-        return tuple(dict.fromkeys(gone))
+        outdated = filter(self._is_outdated, self.journal.records)
+        return tuple(dict.fromkeys(record.path for record in outdated if record.caption))
+
+    def _is_outdated(self, record: Record) -> bool:
+        """Whether its picture has been settled with another content."""
+        return self.settled.get(record.path, record).content != record.content

@@ -29,8 +29,8 @@ from caption.hub.find import DamagedModel, find_model
 from caption.image.load import load_image
 from caption.jobs import find as find_module
 from caption.jobs import local as local_module
-from caption.jobs.books import BatchProgress
 from caption.jobs.options import BatchOptions
+from caption.jobs.report import BatchProgress
 from caption.language.text import caption_stats
 from caption.options import DescribeOptions
 from caption.types import Description, Progress, Sentence, StageTimes, WordEvidence

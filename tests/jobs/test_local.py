@@ -25,13 +25,13 @@ from PIL import Image
 from caption.errors import Cancelled, CaptionError, ImageError, ModelError, OptionsError
 from caption.flow import Stop, drain
 from caption.image.metadata import caption_of, content_hash
-from caption.jobs import books
 from caption.jobs import find as find_module
 from caption.jobs import local as local_module
-from caption.jobs.books import BatchProgress, BatchReport
+from caption.jobs import run as run_module
 from caption.jobs.find import Fault, find_pictures
 from caption.jobs.local import run_batch
 from caption.jobs.options import BatchOptions, options_key
+from caption.jobs.report import BatchProgress, BatchReport
 from caption.options import DescribeOptions
 from caption.types import CaptionStats, Description, Sentence, StageTimes
 from scripts.demo_model.drawing import draw as draw_scene
@@ -479,7 +479,7 @@ class TestRun:
         def full(path: Path, data: bytes) -> None:
             raise CaptionError("no", code="disk_full")
 
-        monkeypatch.setattr(books, "write_file", full)
+        monkeypatch.setattr(run_module, "write_file", full)
         monkeypatch.setattr("caption.jobs.files.write_file", full)
         with pytest.raises(CaptionError) as caught:
             run(folder, tmp_path / "texts", format="kohya")
@@ -655,7 +655,7 @@ class TestFormats:
         for existing in ("skip", "overwrite"):
             draw(folder / f"{existing}.png", (7, 7, 7))
             with monkeypatch.context() as patch:
-                patch.setattr(books, "write_file", _interrupt)
+                patch.setattr(run_module, "write_file", _interrupt)
                 with pytest.raises(KeyboardInterrupt):
                     run(folder, output, format="json", existing=existing)
             describer = ColourDescriber()

@@ -25,11 +25,11 @@ from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
 from caption.hub.find import FoundModel, find_model
 from caption.jobs import journal
 from caption.jobs import ray as batch_ray
-from caption.jobs.books import BatchProgress, BatchReport
 from caption.jobs.find import Fault
 from caption.jobs.formats import FORMATS
 from caption.jobs.options import BatchOptions
 from caption.jobs.ray import Workers, run_batch_on_ray
+from caption.jobs.report import BatchProgress, BatchReport
 from scripts.demo_model.drawing import draw as draw_scene
 from scripts.demo_model.scenes import random_scene
 from tests.jobs.test_local import ColourDescriber, draw, lines
