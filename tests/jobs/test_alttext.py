@@ -60,7 +60,7 @@ class Describe:
 
     def __call__(self, picture: Image.Image) -> Description:
         self.seen.append(picture)
-        text = "" if self.refusal else " ".join(one.text for one in self.sentences)
+        text = "" if self.refusal else " ".join(sentence.text for sentence in self.sentences)
         return Description(
             text, self.sentences, (), caption_stats(text), StageTimes(), "tiny", "cpu", "float32", 0,
             refusal=self.refusal,
@@ -190,9 +190,11 @@ def test_the_report() -> None:
 
 
 def test_progress_counts_the_pictures() -> None:
-    told: list[tuple[int, int]] = []
-    filled(f"<img src={DATA}><img alt=x><img alt=''>", on_progress=lambda *both: told.append(both))
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    counts: list[tuple[int, int]] = []
+    filled(
+        f"<img src={DATA}><img alt=x><img alt=''>", on_progress=lambda *both: counts.append(both)
+    )
+    assert counts == [(0, 2), (1, 2), (2, 2)]
 
 
 # ------------------------------------------------------------------------------------------------- encodings
@@ -468,7 +470,7 @@ pages = st.lists(st.sampled_from(PIECES), max_size=14).map(
 
 def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
     """Every element as a browser sees it, but for the texts of its pictures."""
-    found: list[tuple[str, dict[str, str | None]]] = []
+    seen: list[tuple[str, dict[str, str | None]]] = []
     waiting: list[Any] = [JustHTML(page, sanitize=False, scripting_enabled=False).root]
     while waiting:
         node = waiting.pop()
@@ -478,9 +480,9 @@ def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
                 for name, value in node.attrs.items()
                 if (node.name, name) != ("img", "alt")
             }
-            found.append((node.name, attributes))
+            seen.append((node.name, attributes))
         waiting.extend(node.children or ())
-    return found
+    return seen
 
 
 @given(pages, st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))

@@ -1,8 +1,7 @@
-"""writers: a journal that survives everything, files that are whole or not there, and the formats."""
+"""journal: what it holds survives everything."""
 
 from __future__ import annotations
 
-import csv
 import errno
 import io
 import json
@@ -16,22 +15,8 @@ from hypothesis import strategies as st
 
 from caption.errors import CaptionError, OptionsError
 from caption.jobs import files
-from caption.jobs.files import MAX_NAME_BYTES, hidden, write_file, write_text_file
-from caption.jobs.formats import FORMATS, as_album, as_csv, as_json
 from caption.jobs.journal import Journal, Record
-
-
-def record(path: str, caption: str = "a dog", **more) -> Record:
-    return Record(path, "c" * 64, "tiny", "0" * 16, caption, **more)
-
-
-RECORDS = (
-    record("a.jpg"),
-    record("下/b.png", 'a "red" 球', support=0.875),
-    record("c.png", "", error="image_truncated"),
-    record("d.png", "", refusal="blank"),
-    record("e.png", "a cat", failure="out_of_memory"),
-)
+from tests.support.batches import RECORDS
 
 
 def lines_of(path: Path) -> list[dict]:
@@ -47,8 +32,8 @@ class TestRecord:
             "support": 0.875,
         }  # fmt: skip
         assert "下".encode() in RECORDS[1].to_line()
-        for one in RECORDS:
-            assert Record.from_json(json.loads(one.to_line()) | {"note": "by hand"}) == one
+        for record in RECORDS:
+            assert Record.from_json(json.loads(record.to_line()) | {"note": "by hand"}) == record
 
     @pytest.mark.parametrize(
         "wrong", [{"caption": 3}, {"path": None}, {"support": "much"}, {"error": ["x"]}]
@@ -61,10 +46,10 @@ class TestRecord:
 class TestJournal:
     def test_records_come_back_in_order(self, tmp_path: Path) -> None:
         path = tmp_path / "captions.jsonl"
-        for count, one in enumerate(RECORDS):
+        for count, record in enumerate(RECORDS):
             with Journal(path) as journal:
                 assert journal.records == list(RECORDS[:count])
-                journal.append(one)
+                journal.append(record)
                 assert len(lines_of(path)) == count + 1  # at once, not when it is closed
         with Journal(path) as journal:
             assert journal.records == list(RECORDS)
@@ -72,27 +57,27 @@ class TestJournal:
     @given(st.integers(0, 2000), st.sampled_from([b"", bytes(1), bytes(700)]))
     def test_a_torn_line_is_cut_off_and_nothing_else(self, place: int, zeros: bytes) -> None:
         """Whatever a kill leaves: the whole lines stay, and going on gives the same file."""
-        whole = b"".join(one.to_line() for one in RECORDS)
+        whole = b"".join(record.to_line() for record in RECORDS)
         kept = whole[:place]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "captions.jsonl"
             path.write_bytes(kept + zeros)
             with Journal(path) as journal:
-                found = list(journal.records)
-                for one in RECORDS[len(found) :]:
-                    journal.append(one)
+                kept_records = list(journal.records)
+                for record in RECORDS[len(kept_records) :]:
+                    journal.append(record)
             assert path.read_bytes() == whole
-        lines = [one.to_line() for one in RECORDS]
+        lines = [record.to_line() for record in RECORDS]
         whole_lines = [n for n in range(len(lines) + 1) if len(b"".join(lines[:n])) <= len(kept)]
         # a line that only lacks its line break is whole
         but_its_break = not zeros and any(
             len(b"".join(lines[:n])) == len(kept) + 1 for n in range(1, len(lines) + 1)
         )
-        assert len(found) == whole_lines[-1] + but_its_break
+        assert len(kept_records) == whole_lines[-1] + but_its_break
 
     @given(st.lists(st.sampled_from(RECORDS), max_size=4), st.binary(max_size=40))
     def test_any_end_is_repaired_or_refused(self, records: list[Record], end: bytes) -> None:
-        whole = b"".join(one.to_line() for one in records)
+        whole = b"".join(record.to_line() for record in records)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "captions.jsonl"
             path.write_bytes(whole + end)
@@ -166,8 +151,8 @@ class TestJournal:
     def test_settling_drops_records_in_one_go(self, tmp_path: Path) -> None:
         path = tmp_path / ".captions.csv.journal"
         with Journal(path) as journal:
-            for one in RECORDS:
-                journal.append(one)
+            for record in RECORDS:
+                journal.append(record)
             journal.note(b"the file")
             journal.settle(RECORDS[1:3])
             journal.append(RECORDS[0])
@@ -192,7 +177,7 @@ class TestJournal:
             journal.settle(journal.records)
         with Journal(path) as journal:
             assert journal.records == list(RECORDS[1:3])
-        assert [one for one in os.listdir(tmp_path) if not one.endswith(".lock")] == [
+        assert [name for name in os.listdir(tmp_path) if not name.endswith(".lock")] == [
             "captions.jsonl"
         ]
 
@@ -215,119 +200,3 @@ class TestJournal:
                 journal.settle(RECORDS)
         assert type(caught.value) is raised
         assert isinstance(caught.value.__cause__, OSError)
-
-
-class TestFiles:
-    def test_a_file_is_replaced_whole_and_keeps_its_permissions(self, tmp_path: Path) -> None:
-        path = tmp_path / "a.txt"
-        write_file(path, b"one")
-        path.chmod(0o640)
-        write_file(path, b"two")
-        assert path.read_bytes() == b"two"
-        assert path.stat().st_mode & 0o777 == 0o640
-        assert os.listdir(tmp_path) == ["a.txt"]
-
-    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-    def test_a_failure_leaves_the_old_file_and_nothing_else(
-        self, tmp_path: Path, monkeypatch, number: int
-    ) -> None:
-        path = tmp_path / "a.txt"
-        path.write_bytes(b"old")
-
-        def fail(descriptor: int) -> None:
-            raise OSError(number, "no")
-
-        monkeypatch.setattr(files.os, "fsync", fail)
-        with pytest.raises(OSError if number == errno.EIO else CaptionError) as caught:
-            write_file(path, b"new")
-        assert getattr(caught.value, "code", "disk_full") == "disk_full"
-        assert path.read_bytes() == b"old"
-        assert os.listdir(tmp_path) == ["a.txt"]
-
-    def test_links_are_not_written_through(self, tmp_path: Path) -> None:
-        secret = tmp_path / "secret"
-        secret.write_bytes(b"mine")
-        folder = tmp_path / "pictures"
-        folder.mkdir()
-        (folder / "a.txt").symlink_to(secret)
-        (folder / ".a.txt.part").symlink_to(secret)
-        write_file(folder / "a.txt", b"new")
-        assert secret.read_bytes() == b"mine"
-        assert (folder / "a.txt").read_bytes() == b"new"
-        assert os.listdir(folder) == ["a.txt"]
-
-    def test_long_names(self, tmp_path: Path) -> None:
-        path = tmp_path / ("图" * (MAX_NAME_BYTES // 3))
-        write_file(path, b"one")
-        write_file(path, b"two")
-        assert path.read_bytes() == b"two"
-        assert hidden(Path("a/b.txt"), ".part") == Path("a/.b.txt.part")
-        assert hidden(Path("a/.b.journal"), ".lock") == Path("a/.b.journal.lock")
-
-
-class TestTextFiles:
-    @pytest.mark.parametrize(
-        ("existing", "there", "then"),
-        [
-            ("skip", None, "a dog\n"),
-            ("skip", "by hand", "by hand"),
-            ("skip", "ours\n", "a dog\n"),
-            ("overwrite", "by hand", "a dog\n"),
-            ("append", None, "a dog\n"),
-            ("append", "by hand", "by hand\na dog\n"),
-            ("append", "by hand\r\na dog\r\n", "by hand\r\na dog\r\n"),
-        ],
-    )
-    def test_what_becomes_of_a_text(
-        self, tmp_path: Path, existing: str, there: str | None, then: str
-    ) -> None:
-        path = tmp_path / "new" / "a.txt"
-        if there is not None:
-            path.parent.mkdir()
-            path.write_bytes(there.encode())
-        for _ in range(2):  # again changes nothing
-            write_text_file(path, "a dog", existing, {"ours"})
-            assert path.read_bytes() == then.encode()
-
-    def test_bytes_of_others_stay_as_they_are(self, tmp_path: Path) -> None:
-        path = tmp_path / "a.txt"
-        path.write_bytes("狗".encode("gbk"))
-        write_text_file(path, "a dog", "append")
-        assert path.read_bytes() == "狗".encode("gbk") + b"\na dog\n"
-
-    def test_only_regular_files(self, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "a.txt")
-        with pytest.raises(OSError, match="regular"):
-            write_text_file(tmp_path / "a.txt", "a dog", "overwrite")
-
-
-class TestFormats:
-    def test_names(self) -> None:
-        assert set(FORMATS) == {"jsonl", "json", "csv", "txt-per-image", "kohya", "album"}
-
-    def test_json_is_a_caption_by_name(self) -> None:
-        text = as_json([*RECORDS, record("a.jpg", "a newer dog")])
-        assert json.loads(text) == {
-            "a.jpg": "a newer dog",
-            "下/b.png": 'a "red" 球',
-            "e.png": "a cat",
-        }
-        assert text.startswith('{\n  "a.jpg": "a newer dog",\n  "下/b.png"')
-
-    def test_csv_has_a_row_for_everything(self) -> None:
-        rows = list(csv.DictReader(io.StringIO(as_csv([*RECORDS, record("x,\n.png")]))))
-        assert [row["path"] for row in rows] == [
-            "a.jpg",
-            "下/b.png",
-            "c.png",
-            "d.png",
-            "e.png",
-            "x,\n.png",
-        ]
-        assert rows[1] == {
-            "path": "下/b.png", "caption": 'a "red" 球', "support": "0.875", "refusal": "", "error": "", "model": "tiny",
-        }  # fmt: skip
-        assert (rows[2]["error"], rows[3]["refusal"]) == ("image_truncated", "blank")
-
-    def test_an_album_is_lines(self) -> None:
-        assert as_album(RECORDS) == 'a.jpg: a dog\n下/b.png: a "red" 球\ne.png: a cat\n'

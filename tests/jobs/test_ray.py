@@ -1,4 +1,4 @@
-"""batch_ray: the same output as on one machine, whoever dies meanwhile.
+"""ray: the same output as on one machine, whoever dies meanwhile.
 
 What needs no cluster is tested with workers in this process; the last test starts two of Ray's
 nodes and is skipped without the package.
@@ -32,8 +32,8 @@ from caption.jobs.ray import Workers, run_batch_on_ray
 from caption.jobs.report import BatchProgress, BatchReport
 from scripts.demo_model.drawing import draw as draw_scene
 from scripts.demo_model.scenes import random_scene
-from tests.jobs.test_local import ColourDescriber, draw, lines
-from tests.jobs.test_local import run as run_here
+from tests.support.batches import ColourDescriber, draw, lines
+from tests.support.batches import run as run_locally
 
 NAMES = [f"{number:02}.png" for number in range(11)]
 
@@ -119,20 +119,20 @@ def run(source: Any, output: Any, **options: Any) -> BatchReport:
     return finish(steps(source, output, **options))
 
 
-def told(report: BatchReport) -> dict[str, Any]:
+def counted(report: BatchReport) -> dict[str, Any]:
     """What a report counts, in no order of time."""
     values = dict(vars(report))
     del values["seconds"], values["images_per_s"]
     return {
-        name: sorted(map(repr, one)) if isinstance(one, tuple) else one
-        for name, one in values.items()
+        name: sorted(map(repr, value)) if isinstance(value, tuple) else value
+        for name, value in values.items()
     }
 
 
 def visible(folder: Path) -> dict[str, bytes]:
     """The files there that aren't the batch's own."""
-    found = (one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
-    return {one.relative_to(folder).as_posix(): one.read_bytes() for one in found}
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def journal_of(output: Path, format_name: str) -> list[dict]:
@@ -158,34 +158,38 @@ class TestTheSameAsHere:
     def test_every_format(
         self, cluster: Cluster, folder: Path, tmp_path: Path, format_name: str
     ) -> None:
-        here, there = tmp_path / "here" / "captions", tmp_path / "there" / "captions"
-        expected = run_here(folder, here, format=format_name, batch_size=2)
+        local, on_ray = tmp_path / "here" / "captions", tmp_path / "there" / "captions"
+        expected = run_locally(folder, local, format=format_name, batch_size=2)
         assert (expected.described, len(expected.failed)) == (11, 1)
-        assert told(run(folder, there, format=format_name)) == told(expected)
-        assert visible(there.parent) == visible(here.parent)
-        assert journal_of(there, format_name) == journal_of(here, format_name)
+        assert counted(run(folder, on_ray, format=format_name)) == counted(expected)
+        assert visible(on_ray.parent) == visible(local.parent)
+        assert journal_of(on_ray, format_name) == journal_of(local, format_name)
         assert not list(tmp_path.rglob("*.shards"))
 
     @pytest.mark.parametrize("existing", ["skip", "append", "overwrite"])
     def test_what_was_there(
         self, cluster: Cluster, folder: Path, tmp_path: Path, existing: str
     ) -> None:
-        here, there = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
-        for output in (here, there):
-            run_here(folder, output, batch_size=2)
+        local, on_ray = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+        for output in (local, on_ray):
+            run_locally(folder, output, batch_size=2)
         draw(folder / "03.png", (99, 99, 99))
         draw(folder / "20.png", (77, 77, 77))
         (folder / "05.png").unlink()
         for prefix in ("", "now "):
-            expected = run_here(folder, here, batch_size=2, existing=existing, prefix=prefix)
-            assert told(run(folder, there, existing=existing, prefix=prefix)) == told(expected)
-            assert sorted(there.read_bytes().splitlines()) == sorted(here.read_bytes().splitlines())
+            expected = run_locally(folder, local, batch_size=2, existing=existing, prefix=prefix)
+            assert counted(run(folder, on_ray, existing=existing, prefix=prefix)) == counted(
+                expected
+            )
+            assert sorted(on_ray.read_bytes().splitlines()) == sorted(
+                local.read_bytes().splitlines()
+            )
 
     def test_metadata(self, cluster: Cluster, folder: Path, tmp_path: Path) -> None:
         report = run(folder, tmp_path / "x.jsonl", write_metadata=True)
         assert report.metadata_skipped == ()
         assert (
-            run_here(folder, tmp_path / "x.jsonl", write_metadata=True).existing
+            run_locally(folder, tmp_path / "x.jsonl", write_metadata=True).existing
             == report.described
             == 11
         )
@@ -204,9 +208,9 @@ class TestTheSameAsHere:
         self, cluster: Cluster, folder: Path, tmp_path: Path
     ) -> None:
         progress = list(steps(folder, tmp_path / "x.jsonl"))
-        assert [one.done for one in progress] == [0, 4, 8, 12]
-        assert {one.total for one in progress} == {12}
-        assert [fault for one in progress for fault in one.failed] == [
+        assert [step.done for step in progress] == [0, 4, 8, 12]
+        assert {step.total for step in progress} == {12}
+        assert [fault for step in progress for fault in step.failed] == [
             Fault("bad.jpg", "image_truncated")
         ]
 
@@ -242,12 +246,12 @@ class TestDeaths:
         format_name: str,
         deaths: tuple[int, ...],
     ) -> None:
-        here, there = tmp_path / "here" / "captions", tmp_path / "there" / "captions"
-        expected = run_here(folder, here, format=format_name, batch_size=2)
+        local, on_ray = tmp_path / "here" / "captions", tmp_path / "there" / "captions"
+        expected = run_locally(folder, local, format=format_name, batch_size=2)
         cluster.describer = Mortal(*deaths)
-        assert told(run(folder, there, format=format_name)) == told(expected)
-        assert visible(there.parent) == visible(here.parent)
-        assert journal_of(there, format_name) == journal_of(here, format_name)
+        assert counted(run(folder, on_ray, format=format_name)) == counted(expected)
+        assert visible(on_ray.parent) == visible(local.parent)
+        assert journal_of(on_ray, format_name) == journal_of(local, format_name)
         # Nothing that was written down is done again; the copy in another shard is described by
         # itself.
         assert cluster.describer.described == 11
@@ -265,7 +269,7 @@ class TestDeaths:
         self, cluster: Cluster, folder: Path, tmp_path: Path, existing: str
     ) -> None:
         output = tmp_path / "x.jsonl"
-        run_here(folder, tmp_path / "here.jsonl", batch_size=2)
+        run_locally(folder, tmp_path / "here.jsonl", batch_size=2)
         generator = steps(folder, output, existing=existing)
         assert [next(generator).done, next(generator).done] == [0, 4]
         generator.close()
@@ -292,7 +296,7 @@ class TestDeaths:
         assert lines(output / ".kohya.journal") == []
         report = run(folder, output, format="kohya")
         assert (report.described, report.existing, cluster.describer.described) == (5, 6, 11)
-        run_here(folder, tmp_path / "here", format="kohya", batch_size=2)
+        run_locally(folder, tmp_path / "here", format="kohya", batch_size=2)
         assert visible(output) == visible(tmp_path / "here")
         assert journal_of(output, "kohya") == journal_of(tmp_path / "here", "kohya")
 
@@ -307,7 +311,7 @@ class TestDeaths:
         assert (report.described, report.exit_code, cluster.describer.described) == (9, 3, 9)
         report = run(folder, tmp_path / "x.jsonl")
         assert (report.described, report.existing, cluster.describer.described) == (2, 9, 11)
-        run_here(folder, tmp_path / "here.jsonl", batch_size=2)
+        run_locally(folder, tmp_path / "here.jsonl", batch_size=2)
         assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
 
     def test_too_often(self, cluster: Cluster, folder: Path, tmp_path: Path, monkeypatch) -> None:
@@ -425,8 +429,8 @@ class TestPool:
     def test_room_for_workers(
         self, machines: Iterable, device: str, threads: int | None, pool: tuple
     ) -> None:
-        found = batch_ray._pool(machines, device, threads)
-        assert (found.size, found.cpus, found.gpus) == pool
+        workers = batch_ray._pool(machines, device, threads)
+        assert (workers.size, workers.cpus, workers.gpus) == pool
 
     @pytest.mark.parametrize(
         ("machines", "device", "threads", "name"),
@@ -525,8 +529,8 @@ def test_two_nodes_and_a_worker_that_is_killed(
 ) -> None:
     for seed in range(40):
         draw_scene(random_scene(seed), 96).save(tmp_path / f"{seed:02}.png")
-    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
-    expected = run_here(tmp_path, here, demo_describer, batch_size=2)
+    local, on_ray = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    expected = run_locally(tmp_path, local, demo_describer, batch_size=2)
     assert (expected.described, expected.failed) == (40, ())
 
     killer = Killer(tmp_path / ".there.jsonl.shards")
@@ -535,7 +539,7 @@ def test_two_nodes_and_a_worker_that_is_killed(
     try:
         report = finish(
             run_batch_on_ray(
-                workers, tmp_path, there, BatchOptions(batch_size=2), address=two_nodes
+                workers, tmp_path, on_ray, BatchOptions(batch_size=2), address=two_nodes
             )
         )
     finally:
@@ -544,8 +548,8 @@ def test_two_nodes_and_a_worker_that_is_killed(
     assert killer.killed is not None
     assert len(set(killer.holders.values())) == 2  # both nodes have worked
     assert (report.described, report.existing, report.failed, report.skipped) == (40, 0, (), ())
-    assert paths(there) == [f"{seed:02}.png" for seed in range(40)]
-    assert there.read_bytes() == here.read_bytes()
+    assert paths(on_ray) == [f"{seed:02}.png" for seed in range(40)]
+    assert on_ray.read_bytes() == local.read_bytes()
     assert not killer.folder.exists()
     deadline = time.monotonic() + 20
     while not all(map(is_gone, killer.holders)) and time.monotonic() < deadline:

@@ -291,8 +291,8 @@ def test_nothing_is_added(text: str) -> None:
 
 @given(MADE)
 def test_no_member_of_the_araffe_family_is_left(text: str) -> None:
-    found = {bare(word).removesuffix("'s") for word in clean_caption(text).split()}
-    assert found.isdisjoint({"araffe", "arafed", "araffes", "arafeed"})
+    words = {bare(word).removesuffix("'s") for word in clean_caption(text).split()}
+    assert words.isdisjoint({"araffe", "arafed", "araffes", "arafeed"})
 
 
 @pytest.mark.parametrize(
