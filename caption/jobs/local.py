@@ -22,10 +22,10 @@ from caption.flow import Stop, ask_stop
 from caption.image.load import MAX_BYTES, load_image
 from caption.image.metadata import caption_of, content_hash, with_caption
 from caption.jobs.files import is_of, read_text_file, write_file, write_text_file
-from caption.jobs.find import Fault, Picture
+from caption.jobs.find import Picture
 from caption.jobs.journal import Record
 from caption.jobs.options import BatchOptions
-from caption.jobs.report import BatchProgress, BatchReport, Tally
+from caption.jobs.report import BatchProgress, BatchReport, Tally, faults
 from caption.jobs.run import Batch, Run, open_batch
 from caption.types import Description
 
@@ -230,9 +230,9 @@ class LocalRun(Run):
     ) -> Tally:
         match reading:
             case _PassedOver(picture, code):
-                return Tally(done=1, skipped=(Fault(picture.name, code),))
+                return Tally(done=1, skipped=faults(picture.name, code))
             case _Missing(picture):
-                return Tally(done=1, failed=(Fault(picture.name, "no_image"),))
+                return Tally(done=1, failed=faults(picture.name, "no_image"))
             case _Captioned():
                 return Tally(done=1, existing=1)
             case _Settled(picture, record):
@@ -255,7 +255,7 @@ class LocalRun(Run):
         """
         if isinstance(outcome, CaptionError) and not _lies_in_the_file(outcome):
             # no record: the next run tries again
-            return Tally(done=1, failed=(Fault(picture.name, outcome.code),))
+            return Tally(done=1, failed=faults(picture.name, outcome.code))
         record = self._record(picture.name, content, outcome)
         self.journal.append(record)
         self._remember(record)
@@ -285,14 +285,14 @@ class LocalRun(Run):
         """Bring the caption where it belongs, whichever run wrote the record; counts the faults."""
         self.settled[picture.name] = record
         tally = Tally(
-            failed=_faults(picture, record.error), refused=_faults(picture, record.refusal)
+            failed=faults(picture.name, record.error), refused=faults(picture.name, record.refusal)
         )
         if not record.caption:
             return tally
-        tally += Tally(failed=_faults(picture, self._write_caption_file(picture, record)))
+        tally += Tally(failed=faults(picture.name, self._write_caption_file(picture, record)))
         if self.options.write_metadata:
             code = self._write_metadata(picture, record)
-            tally += Tally(metadata_skipped=_faults(picture, code))
+            tally += Tally(metadata_skipped=faults(picture.name, code))
         return tally
 
     def _write_caption_file(self, picture: Picture, record: Record) -> str | None:
@@ -332,11 +332,6 @@ class LocalRun(Run):
         except OSError:
             return "unwritable"
         return None
-
-
-def _faults(picture: Picture, code: str | None) -> tuple[Fault, ...]:
-    """As a tally takes them: none without a code."""
-    return (Fault(picture.name, code),) if code else ()
 
 
 def _lies_in_the_file(error: CaptionError) -> bool:

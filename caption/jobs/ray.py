@@ -30,11 +30,11 @@ from caption.errors import CaptionError, OptionsError
 from caption.flow import Stop, ask_stop
 from caption.hub.find import FoundModel, models_root
 from caption.jobs.files import hidden, output_errors
-from caption.jobs.find import Fault, Picture, Selection
+from caption.jobs.find import Picture, Selection
 from caption.jobs.journal import Journal, Record
 from caption.jobs.local import LocalRun
 from caption.jobs.options import BatchOptions
-from caption.jobs.report import BatchProgress, BatchReport, Tally
+from caption.jobs.report import BatchProgress, BatchReport, Tally, faults
 from caption.jobs.run import Batch, Run, open_batch
 
 if TYPE_CHECKING:
@@ -254,14 +254,14 @@ class _RayRun(Run):
             record for record in self.by_path.get(picture.name, ()) if record.origin == self.origin
         ]
         if not records:
-            return Tally(done=1, failed=(Fault(picture.name, "internal"),))
+            return Tally(done=1, failed=faults(picture.name, "internal"))
         record = records[-1]
         self.settled[picture.name] = record
-        return Tally(
-            done=1,
-            described=int(not record.error and record not in shard.earlier),
-            refused=(Fault(picture.name, record.refusal),) if record.refusal else (),
-        )
+        if record.error:
+            return Tally(done=1, failed=faults(picture.name, record.error))
+        is_new = record not in shard.earlier
+        refused = faults(picture.name, record.refusal)
+        return Tally(done=1, described=int(is_new), existing=int(not is_new), refused=refused)
 
 
 def _check_not_too_many(lost: Sequence[_Shard]) -> None:

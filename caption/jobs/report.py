@@ -38,6 +38,11 @@ class Tally:
         )
 
 
+def faults(name: str, code: str | None) -> tuple[Fault, ...]:
+    """What went wrong with one file, as a tally takes it: nothing without a code."""
+    return (Fault(name, code),) if code else ()
+
+
 @dataclass(frozen=True)
 class BatchProgress:
     """How far a batch is: `done` of `total` pictures are settled, `images_per_s` of them described

@@ -314,6 +314,24 @@ class TestDeaths:
         run_locally(folder, tmp_path / "here.jsonl", batch_size=2)
         assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
 
+    def test_at_a_shard_that_holds_what_earlier_runs_settled(
+        self, cluster: Cluster, folder: Path, tmp_path: Path
+    ) -> None:
+        output = tmp_path / "x.jsonl"
+        (folder / "05.png").write_bytes(b"no picture")
+        run_locally(folder / "0[0-5].png", output)
+        cluster.describer = Mortal(*range(2, 2 + batch_ray.MAX_ATTEMPTS))  # at 06.png and 07.png
+        report = run(folder, output)
+        codes = {fault.path: fault.code for fault in report.failed}
+        assert codes == {
+            "bad.jpg": "image_truncated",
+            "05.png": "image_invalid",
+            "06.png": "internal",
+            "07.png": "internal",
+        }
+        assert (report.described, report.existing) == (3, 5)
+        assert report.described + report.existing + len(report.failed) == report.total
+
     def test_too_often(self, cluster: Cluster, folder: Path, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setattr(batch_ray, "MAX_LOST_SHARDS", 1)
         cluster.describer = Mortal(*range(100))
