@@ -1,1 +1,1 @@
-"""Many pictures: resumable, and what they leave behind."""
+"""Many pictures: batches that can be stopped and gone on with, and the alt texts of a page."""

@@ -105,12 +105,12 @@ class _Shard:
     earlier: tuple[Record, ...]
 
 
-# What becomes of a shard; `file` tells which.
+# What becomes of a shard.
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """`records`: what its pictures end with."""
+    """`file`: the shard's; `records`: what its pictures end with."""
 
     file: Path
     records: tuple[Record, ...]
@@ -126,9 +126,8 @@ class _Lost:
 
 @dataclass(frozen=True)
 class _Impossible:
-    """Nothing could be done, which is so for every shard."""
+    """A worker can't begin, or can't write: it would be so for every shard."""
 
-    file: Path
     error: CaptionError
 
 
@@ -176,7 +175,7 @@ class _RayRun(Run):
                     case _Lost(file):
                         lost.append(shards[file])
                         _check_not_too_many(lost)
-                    case _Impossible(error=error):
+                    case _Impossible(error):
                         raise error
         for shard in lost:
             yield self._give_up(shard)
@@ -303,7 +302,7 @@ class _Worker:
                     return _Lost(shard.file)
             return self._settle(shard)
         except CaptionError as error:
-            return _Impossible(shard.file, error)
+            return _Impossible(error)
 
     def _settle(self, shard: _Shard) -> _Finished:
         with _shard_journal(shard.file) as journal:
