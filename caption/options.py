@@ -167,11 +167,15 @@ class DescribeOptions:
             check_number("min_support", self.min_support, 0.0, 1.0)
             if self.strategy != "grounded":
                 raise OptionsError(
-                    "min_support does nothing without the strategy grounded", name="min_support"
+                    "min_support does nothing without the strategy grounded",
+                    name="min_support",
+                    strategy="grounded",
                 )
         check_whole("seed", self.seed, 0, MAX_SEED)
         object.__setattr__(
             self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long")
         )
         if self.prompt and self.strategy != "plain":
-            raise OptionsError("prompt does nothing without the strategy plain", name="prompt")
+            raise OptionsError(
+                "prompt does nothing without the strategy plain", name="prompt", strategy="plain"
+            )

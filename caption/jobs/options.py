@@ -58,7 +58,9 @@ class BatchOptions:
         if self.category:
             self._check_plain("category")
             if self.describe.prompt:
-                raise OptionsError("category and prompt both begin the caption", name="category")
+                raise OptionsError(
+                    "category and prompt both begin the caption", name="category", strategy="plain"
+                )
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1, 1024)
             self._check_plain("batch_size")
