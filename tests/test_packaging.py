@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 import caption
 from caption.arguments import program_name
-from caption.cli.main import build_parser as cli_parser
+from caption.cli.parser import build_parser as cli_parser
 from caption.web.options import build_parser as web_parser
 from tests.support.paths import EXAMPLES, ROOT
 

@@ -1,4 +1,6 @@
-"""`alt-text`: the missing alt texts of a page."""
+"""`alt-text`: the missing alt texts of a page, as checked statements only: what isn't supported by
+the picture is left for a person.
+"""
 
 from __future__ import annotations
 
@@ -7,86 +9,90 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from caption.arguments import whole
-from caption.cli.common import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
+from caption.cli.exits import EXIT_OK, EXIT_SOME_FAILED, Unable
+from caption.cli.loading import load
+from caption.cli.options import (
     URL,
-    Unable,
     add_checked_options,
+    add_command,
+    add_detail_option,
     describe_options,
-    load,
-    progress_bar,
-    say,
 )
+from caption.cli.terminal import progress_bar, say
 from caption.errors import HTTP_STATUS, CaptionError
-from caption.locale import messages, phrases
-from caption.options import DETAILS
+from caption.locale import has_text, messages, phrases, text
 from caption.types import Description
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from caption.cli.options import Commands
     from caption.describe import Describer
     from caption.jobs.alttext import AltEntry, AltReport
 
 MAX_PAGE_BYTES = 20 * 2**20
 
 
-def add_to(commands: Any, model: argparse.ArgumentParser) -> None:
-    parser = commands.add_parser(
-        "alt-text",
-        parents=[model],
-        help="给网页里没有 alt 的图片写上 alt",
-        description="给网页里没有 alt 的图片写上 alt，其余的每个字节都不变。新的网页写到标准输出，报告写到标准错误；"
-        "用 --in-place 时直接改文件，报告写到标准输出。没有把握的图片留给人写。",
-        epilog="例子：\n  python -m caption alt-text page.html > new.html\n"
-        "  python -m caption alt-text --in-place --json page.html > report.json\n"
-        "  python -m caption alt-text --allow-urls https://example.com/ > page.html",
+def add_to(commands: Commands) -> None:
+    parser = add_command(commands, "alt-text", _alt_text, key="cli.alt_text", model=True)
+    parser.add_argument("page", metavar="PAGE", help=text("cli.alt_text.option.page"))
+    parser.add_argument(
+        "--in-place", action="store_true", help=text("cli.alt_text.option.in_place")
     )
-    parser.add_argument("page", metavar="PAGE", help="网页文件，或网址（要加 --allow-urls）")
-    parser.add_argument("--in-place", action="store_true", help="改这个文件")
     parser.add_argument(
         "--max-chars",
         type=whole(10, 1000),
         default=125,
         metavar="N",
-        help="alt 最长多少字符，默认 125",
+        help=text("cli.alt_text.option.max_chars", default=125),
     )
-    parser.add_argument("--decorative", action="store_true", help='也描述装饰图片（alt="" 等）')
-    parser.add_argument("--allow-urls", action="store_true", help="可以读取公网上的图片和网页")
     parser.add_argument(
-        "--root",
-        type=Path,
-        metavar="DIR",
-        help="以 / 开头的地址从这个文件夹找，默认网页所在的文件夹",
+        "--decorative", action="store_true", help=text("cli.alt_text.option.decorative")
     )
-    parser.add_argument("--detail", choices=DETAILS, default="high", help="详细程度，默认 high")
+    parser.add_argument(
+        "--allow-urls", action="store_true", help=text("cli.alt_text.option.allow_urls")
+    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help=text("cli.alt_text.option.root"))
+    add_detail_option(parser)
     add_checked_options(parser)
-    parser.add_argument("--json", action="store_true", help="报告是 JSON")
-    parser.set_defaults(run=_alt_text, strategy="grounded", prompt="")
+    parser.add_argument("--json", action="store_true", help=text("cli.alt_text.option.json"))
+    parser.set_defaults(strategy="grounded", prompt="")
 
 
 def _alt_text(args: argparse.Namespace) -> int:
-    """The pictures of a page are described by checked statements only: what isn't supported is left
-    for a person.
-    """
+    """The new page goes to standard output or into its file, the report to the other stream."""
+    page, base, root = _read_page(args)
+    report = _fill(args, page, base, root)
+    if args.in_place:
+        _replace(Path(args.page), page, report.page)
+    else:
+        sys.stdout.buffer.write(report.page)
+        sys.stdout.buffer.flush()
+    print(
+        _as_json(report) if args.json else _as_text(report),
+        file=sys.stdout if args.in_place else sys.stderr,
+    )
+    return EXIT_SOME_FAILED if report.count("left") else EXIT_OK
+
+
+def _fill(args: argparse.Namespace, page: bytes, base: str, root: str) -> AltReport:
+    """Describe the pictures of a page. `base` is its URL, `root` that of its site's folder."""
     from caption.image.fetch import fetch_image
     from caption.jobs.alttext import AltOptions, fill_alt_texts
 
     options = describe_options(args)
-    alt_options = AltOptions(args.max_chars, args.decorative)
-    page, base, root = _read_page(args)
-    loaded: list[Describer] = []
+    describer: Describer | None = None
 
     def describe(picture: Image.Image) -> Description:
-        if not loaded:  # a page without work needs no model
-            loaded.append(load(args))
-            if not loaded[0].judge.can_refuse:
-                say("这个模型没有图文匹配模型，也没有校准：写出的 alt 没有核对过，请人工检查。")
-        return loaded[0].describe(picture, options)
+        nonlocal describer
+        if describer is None:  # a page without work needs no model
+            describer = load(args)
+            if not describer.judge.can_refuse:
+                say(text("cli.alt_text.unchecked"))
+        return describer.describe(picture, options)
 
     with progress_bar(0, "{n_fmt}/{total_fmt}|{bar}| {elapsed}<{remaining}") as bar:
 
@@ -94,56 +100,54 @@ def _alt_text(args: argparse.Namespace) -> int:
             bar.total = of
             bar.update(done - bar.n)
 
-        report = fill_alt_texts(
+        return fill_alt_texts(
             page,
             describe,
-            alt_options,
+            AltOptions(args.max_chars, args.decorative),
             base=base,
             root=root,
             fetch=fetch_image if args.allow_urls else None,
             on_progress=on_progress,
         )
-    if args.in_place:
-        _replace(Path(args.page), page, report.page)
-    else:
-        sys.stdout.buffer.write(report.page)
-        sys.stdout.buffer.flush()
-    print(
-        _report_json(report) if args.json else _report_zh(report),
-        file=sys.stdout if args.in_place else sys.stderr,
-    )
-    return EXIT_SOME_FAILED if report.count("left") else EXIT_OK
 
 
 def _read_page(args: argparse.Namespace) -> tuple[bytes, str, str]:
-    """The page, its URL, and that of the folder where its site begins."""
+    """The page, its URL, and that of the folder where its site begins. Raises `Unable`."""
     if URL.match(args.page):
-        if args.in_place or args.root:
-            raise Unable("网址不能和 --in-place、--root 一起用。")
-        if not args.allow_urls:
-            raise Unable("要读取网址，请加上 --allow-urls。")
-        from caption.image.fetch import fetch_page
-
-        try:
-            return *fetch_page(args.page), ""
-        except CaptionError as error:
-            raise Unable(f"没有取得网页 {args.page!r}：{messages.message(error)}") from error
+        return *_fetch_page(args), ""
     path = Path(args.page)
     root = args.root or path.parent
     if args.root and not args.root.is_dir():
-        raise Unable(f"--root {str(args.root)!r} 不是文件夹。")
+        raise Unable(text("cli.alt_text.root_no_folder", root=str(args.root)))
     try:
         with path.open("rb") as file:
             page = file.read(MAX_PAGE_BYTES + 1)
     except OSError as error:
-        raise Unable(f"不能读取网页 {args.page!r}：{_os_error_zh(error)}。") from error
+        reason = _os_error_text(error)
+        raise Unable(text("cli.alt_text.unreadable", page=args.page, reason=reason)) from error
     if len(page) > MAX_PAGE_BYTES:
-        raise Unable(f"网页 {args.page!r} 超过 {MAX_PAGE_BYTES >> 20} MiB。")
+        max_mib = MAX_PAGE_BYTES >> 20
+        raise Unable(text("cli.alt_text.too_large", page=args.page, max_mib=max_mib))
     return page, path.absolute().as_uri(), f"{root.absolute().as_uri().rstrip('/')}/"
 
 
+def _fetch_page(args: argparse.Namespace) -> tuple[bytes, str]:
+    """A page of the web and its URL after redirections. Raises `Unable`."""
+    if args.in_place or args.root:
+        raise Unable(text("cli.alt_text.url_is_no_file"))
+    if not args.allow_urls:
+        raise Unable(text("cli.alt_text.urls_not_allowed"))
+    from caption.image.fetch import fetch_page
+
+    try:
+        return fetch_page(args.page)
+    except CaptionError as error:
+        message = messages.message(error)
+        raise Unable(text("cli.alt_text.not_fetched", page=args.page, message=message)) from error
+
+
 def _replace(path: Path, before: bytes, after: bytes) -> None:
-    """In one go; a file that nothing was added to isn't touched."""
+    """In one go; a file that nothing was added to isn't touched. Raises `Unable`."""
     from caption.jobs.files import write_file
 
     if after == before:
@@ -151,49 +155,57 @@ def _replace(path: Path, before: bytes, after: bytes) -> None:
     try:
         write_file(path.resolve(), after)  # a link stays one
     except OSError as error:
-        raise Unable(f"不能写入 {str(path)!r}：{_os_error_zh(error)}。") from error
+        reason = _os_error_text(error)
+        raise Unable(text("cli.alt_text.unwritable", path=str(path), reason=reason)) from error
 
 
-def _report_zh(report: AltReport) -> str:
-    lines = [
-        f"第 {one.line} 行 {' '.join(one.source.split()) or '（没有地址）'}：{_entry_zh(one)}"
-        for one in report.entries
-    ]
-    added, left, decorative = map(report.count, ("added", "left", "decorative"))
-    lines.append(
-        f"写了 {added} 条 alt，留给人写 {left} 张，装饰图片 {decorative} 张没有动，{report.had_text} 张原来就有 alt。"
-    )
-    return "\n".join(lines)
-
-
-def _entry_zh(entry: AltEntry) -> str:
-    if entry.outcome == "added":
-        return f"{entry.alt}（{phrases.support(entry.support, entry.calibrated)}）"
-    if entry.outcome == "decorative":
-        return "装饰图片，没有动。"
-    own = {
-        "too_small": "图片太小。",
-        "no_image": "这个地址没有图片。",
-        "url_forbidden": "不允许读取这个地址（网址要加 --allow-urls）。",
-    }
-    reason = entry.reason or "unsupported"
-    if reason in own:
-        return f"留给人写：{own[reason]}"
-    known = reason in HTTP_STATUS
-    return f"留给人写：{messages.message(CaptionError(reason, code=reason)) if known else messages.refusal(reason, None)}"
-
-
-def _report_json(report: AltReport) -> str:
-    plain = {
+def _as_json(report: AltReport) -> str:
+    fields = {
         "images": [dataclasses.asdict(entry) for entry in report.entries],
         "had_text": report.had_text,
     }
-    return json.dumps(plain, ensure_ascii=False, indent=2)
+    return json.dumps(fields, ensure_ascii=False, indent=2)
 
 
-def _os_error_zh(error: OSError) -> str:
+def _as_text(report: AltReport) -> str:
+    lines = [_entry_text(entry) for entry in report.entries]
+    total = text(
+        "cli.alt_text.total",
+        added=report.count("added"),
+        left=report.count("left"),
+        decorative=report.count("decorative"),
+        had_text=report.had_text,
+    )
+    return "\n".join([*lines, total])
+
+
+def _entry_text(entry: AltEntry) -> str:
+    source = " ".join(entry.source.split()) or text("cli.alt_text.no_source")
+    if entry.outcome == "added":
+        support = phrases.support(entry.support, entry.calibrated)
+        outcome = text("cli.alt_text.added", alt=entry.alt, support=support)
+    elif entry.outcome == "decorative":
+        outcome = text("cli.alt_text.decorative")
+    else:
+        outcome = text("cli.alt_text.left", reason=_left_text(entry.reason or "unsupported"))
+    return text("cli.alt_text.entry", line=entry.line, source=source, outcome=outcome)
+
+
+def _left_text(reason: str) -> str:
+    """Why a picture was left for a person: an error's code, a refusal's, or one of its own."""
+    key = f"cli.alt_text.fault.{reason}"
+    if has_text(key):
+        return text(key)
+    if reason in HTTP_STATUS:
+        return messages.message(CaptionError(reason, code=reason))
+    return messages.refusal(reason, None)
+
+
+def _os_error_text(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "没有这个文件"
+        return text("cli.os_error.missing")
     if isinstance(error, PermissionError):
-        return "没有权限"
-    return "它是文件夹" if isinstance(error, IsADirectoryError) else error.strerror or "读写出错"
+        return text("cli.os_error.denied")
+    if isinstance(error, IsADirectoryError):
+        return text("cli.os_error.folder")
+    return error.strerror or text("cli.os_error.other")

@@ -1,6 +1,8 @@
-"""Fetch a model into `models/`: resumable, verified, renamed into place when whole.
+"""Downloading a model: `python -m caption models download`, and a program of its own for
+`scripts/download_models.sh`.
 
-`python -m caption.hub.download --help` for the command line; its exit codes are the `EXIT_*` below.
+What was done goes to standard output; errors and the libraries' progress bars to standard error.
+Exit codes are the `EXIT_*` below.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from caption.cli.exits import EXIT_DISK_FULL, EXIT_INTERRUPTED, EXIT_OK
 from caption.errors import CaptionError
 from caption.hub.download import (
     CAPTIONERS,
@@ -21,48 +24,32 @@ from caption.hub.download import (
     target_of,
 )
 from caption.hub.sources import SOURCES, DownloadError
+from caption.locale import phrases, text
 
-EXIT_OK = 0
-EXIT_USAGE = 2
 EXIT_NETWORK = 3
-EXIT_DISK_FULL = 4
 EXIT_CORRUPT = 5  # also: the hubs don't hold the whole model
 EXIT_LOCKED = 6
 EXIT_UNWRITABLE = 7
-EXIT_INTERRUPTED = 130
 
-
-_SOURCE_NAMES = {"modelscope": "ModelScope", "huggingface": "Hugging Face"}
-
-# Why it ended: exit code and what the user reads.
-_ENDINGS = {
-    "network": (
-        EXIT_NETWORK,
-        "连不上模型站点（ModelScope、Hugging Face），或连接中断。请检查网络和代理（只支持 HTTP 代理，不支持 SOCKS），"
-        "也可以用环境变量 HF_ENDPOINT 或 MODELSCOPE_ENDPOINT 指定镜像。已下载的部分会保留，重新运行即可继续。",
-    ),
-    "disk_full": (
-        EXIT_DISK_FULL,
-        "磁盘空间不足。请清理空间，或用 --dest 换一个位置；已下载的部分会保留。",
-    ),
-    "corrupt": (
-        EXIT_CORRUPT,
-        "下载的文件与公布的大小或校验值不符，没有采用。请重新运行，或用 --source 换一个站点。",
-    ),
-    "not_found": (EXIT_CORRUPT, "站点上没有这个模型，或缺少必需的文件。请用 --source 换一个站点。"),
-    "locked": (EXIT_LOCKED, "另一个进程正在下载这个模型，请等它完成。"),
-    "unwritable": (EXIT_UNWRITABLE, "目标文件夹不能写入。请检查权限，或用 --dest 换一个位置。"),
-    "cancelled": (EXIT_INTERRUPTED, "已停止。已下载的部分会保留，重新运行即可继续。"),
+# Why it ended: `DownloadError.reason`, or the error's code. The words are `cli.download.ended.*`.
+_EXIT_CODES = {
+    "network": EXIT_NETWORK,
+    "disk_full": EXIT_DISK_FULL,
+    "corrupt": EXIT_CORRUPT,
+    "not_found": EXIT_CORRUPT,
+    "locked": EXIT_LOCKED,
+    "unwritable": EXIT_UNWRITABLE,
+    "cancelled": EXIT_INTERRUPTED,
 }
+_SOURCE_TITLES = {"modelscope": "ModelScope", "huggingface": "Hugging Face"}
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """The parser of the program of its own."""
     parser = argparse.ArgumentParser(
         prog="download_models.sh",
-        description="下载 BLIP 模型（只取需要的文件，可断点续传，下载后校验）。",
-        epilog="退出码：0 完成；2 参数错误；3 没有网络；4 磁盘已满；5 文件损坏或站点缺文件；6 正在被另一个进程下载；"
-        "7 不能写入；130 已停止。",
+        description=text("cli.download.description"),
+        epilog=text("cli.download.epilog"),
     )
     add_arguments(parser)
     return parser
@@ -75,58 +62,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="large",
         choices=(*DOWNLOADABLE, "all"),
-        help="模型，默认 large；all 是 large 和 base；itm-large 和 itm-base 是核对描述用的图文匹配模型，可选，须点名下载",
+        help=text("cli.download.option.model"),
     )
     parser.add_argument(
-        "--source", default="auto", choices=("auto", *SOURCES), help="站点，默认先 ModelScope 后 HF"
+        "--source",
+        default="auto",
+        choices=("auto", *SOURCES),
+        help=text("cli.download.option.source"),
     )
-    parser.add_argument("--dest", type=Path, metavar="DIR", help="放模型的文件夹，默认 models/")
-    parser.add_argument("--dry-run", action="store_true", help="只列出要下载的文件，不下载")
+    parser.add_argument("--dest", type=Path, metavar="DIR", help=text("cli.download.option.dest"))
+    parser.add_argument("--dry-run", action="store_true", help=text("cli.download.option.dry_run"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns an exit code. Results go to stdout, the libraries' progress bars
-    and errors to stderr.
+    """The program of its own; returns an exit code."""
+    return run(build_parser().parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download what `add_arguments` asked for; returns an exit code, one line says why it isn't
+    0.
     """
-    args = build_parser().parse_args(argv)
     names = CAPTIONERS if args.model == "all" else (args.model,)
     try:
         for name in names:
-            spec, folder = target_of(name, args.dest)
-            if is_whole(spec, folder):
-                print(f"{spec.title} 已经在这里：{folder}")
-            elif args.dry_run:
-                _print_plan(plan(name, source=args.source, dest=args.dest))
-            else:
-                download_model(name, source=args.source, dest=args.dest)
-                print(f"{spec.title} 已就绪：{folder}")
+            fetch(name, args.source, args.dest, dry_run=args.dry_run)
     except KeyboardInterrupt:
-        exit_code, sentence = _ENDINGS["cancelled"]
-        print(sentence, file=sys.stderr)
+        print(text("cli.download.ended.cancelled"), file=sys.stderr)
+        return EXIT_INTERRUPTED
     except CaptionError as error:
-        exit_code, sentence = _ENDINGS[
-            error.reason if isinstance(error, DownloadError) else error.code
-        ]
-        print(f"{sentence}（{' '.join(str(error).split())}）", file=sys.stderr)
+        reason = error.reason if isinstance(error, DownloadError) else error.code
+        sentence, cause = text(f"cli.download.ended.{reason}"), " ".join(str(error).split())
+        print(text("cli.download.ended", sentence=sentence, cause=cause), file=sys.stderr)
+        return _EXIT_CODES[reason]
+    return EXIT_OK
+
+
+def fetch(name: str, source: str, dest: Path | None, *, dry_run: bool) -> None:
+    """One model; what was done is printed. Raises as `download_model` does."""
+    spec, folder = target_of(name, dest)
+    if is_whole(spec, folder):
+        print(text("cli.download.whole", title=phrases.model_title(spec.name), folder=folder))
+    elif dry_run:
+        _print_plan(plan(name, source=source, dest=dest))
     else:
-        exit_code = EXIT_OK
-    return exit_code
+        download_model(name, source=source, dest=dest)
+        print(text("cli.download.done", title=phrases.model_title(spec.name), folder=folder))
 
 
-def _print_plan(found: DownloadPlan) -> None:
+def _print_plan(planned: DownloadPlan) -> None:
+    source, repo = _SOURCE_TITLES[planned.repo.source], planned.repo.repo_id
+    title = phrases.model_title(planned.spec.name)
+    print(text("cli.download.plan", title=title, source=source, repo=repo, folder=planned.folder))
+    for file in planned.files:
+        print(text("cli.download.file", name=file.name, size=file.size))
+    total, staged = planned.total_bytes, planned.staged_bytes
     print(
-        f"{found.spec.title}：{_SOURCE_NAMES[found.repo.source]} {found.repo.repo_id} → {found.folder}"
+        text(
+            "cli.download.total",
+            total=phrases.gigabytes(total),
+            staged=phrases.gigabytes(staged),
+            missing=phrases.gigabytes(total - staged),
+        )
     )
-    for file in found.files:
-        print(f"  {file.name}  {file.size:,} 字节")
-    left = found.total_bytes - found.staged_bytes
-    print(
-        f"共 {_gigabytes(found.total_bytes)}，已下载 {_gigabytes(found.staged_bytes)}，还需 {_gigabytes(left)}"
-    )
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import math
 import re
 
 from caption.errors import CaptionError
-from caption.locale import text
+from caption.locale import has_text, text
 
 # What a sentence says where `error.details` has no value.
 _DEFAULTS: dict[str, int | str] = {
@@ -23,9 +23,12 @@ _DEFAULTS: dict[str, int | str] = {
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # no path has this form
 
 
-def message(error: CaptionError) -> str:
+def message(error: CaptionError, place: str = "error") -> str:
     """The sentence for the user; only plain numbers and an option's name are taken from
     `error.details`.
+
+    `place` begins the keys of a place that words some errors in its own way, like
+    `cli.describe.fault`; the others read as everywhere.
     """
     values = dict(_DEFAULTS)
     for field, value in error.details.items():
@@ -34,7 +37,14 @@ def message(error: CaptionError) -> str:
                 values[field] = f" {value} "
         elif field in values and isinstance(value, int | float) and math.isfinite(value):
             values[field] = int(value)
-    return text(f"error.{error.code}", **values)
+    key = f"{place}.{error.code}"
+    return text(key if has_text(key) else f"error.{error.code}", **values)
+
+
+def code_message(code: str, place: str) -> str:
+    """The sentence for a code alone: one of `caption.errors`, or one that only `place` knows."""
+    key = f"{place}.{code}"
+    return text(key) if has_text(key) else message(CaptionError(code, code=code))
 
 
 def error_body(error: CaptionError, request_id: str) -> dict[str, dict[str, str]]:
@@ -48,8 +58,8 @@ def refusal(code: str, readability: float | None) -> str:
     `code`: `Description.refusal`; `readability`: 0 to 1, how readable the picture seemed, None
     where nobody asked.
     """
-    score = "" if readability is None else text("refusal.score", percent=percent(readability))
-    return text("refusal", reason=text(f"refusal.{code}"), score=score)
+    score = "" if readability is None else text("refused.score", percent=percent(readability))
+    return text("refused", reason=text(f"refusal.{code}"), score=score)
 
 
 def percent(share: float) -> int:
