@@ -60,7 +60,7 @@ def _as_text(spec: ModelSpec) -> str:
         name=spec.name,
         state=text(f"cli.models.state.{folder_state(spec)}"),
         title=phrases.model_title(spec.name),
-        kind=text(f"cli.models.{spec.kind.name}"),
+        kind=text(f"cli.models.kind.{spec.kind.name}"),
         size=phrases.gigabytes(spec.approx_bytes),
         folder=model_folder(spec),
     )

@@ -48,7 +48,7 @@ class TestOptions:
     def test_a_category_goes_with_no_prompt(self) -> None:
         with pytest.raises(OptionsError, match="both begin") as caught:
             BatchOptions(DescribeOptions(strategy="plain", prompt="a"), category="dress")
-        assert caught.value.details == {"name": "category"}
+        assert caught.value.details == {"name": "category", "strategy": "plain"}
 
     def test_a_category_is_a_prompt(self) -> None:
         options = BatchOptions(category="summer dress")
