@@ -19,5 +19,6 @@ set -e
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+bash scripts/lint_static.sh
 # -m "": the slow and the browser's too, which a plain pytest leaves out
 exec .venv/bin/python -m pytest -m "" "$@"

@@ -1,49 +1,77 @@
-"""The web app: `python blip_gradio.py`. A picture uploaded or pasted in the browser becomes a long
-description.
-"""
+"""The line at the top of the page: the model in use, damaged ones, and a better one's download."""
 
 from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING
 
+import gradio as gr
+
 from caption.errors import CaptionError
-from caption.hub.background import BackgroundDownload
-from caption.hub.specs import model_title, suits_photographs
-from caption.locale import messages
+from caption.hub.background import BackgroundDownload, DownloadStatus
+from caption.hub.specs import suits_photographs
+from caption.locale import messages, phrases, text
+from caption.web.components import PAGE_EVENT
 
 if TYPE_CHECKING:
     from caption.describe import Describer
 
+REFRESH_S = 1.0  # while a download runs
+
+
+def build_banner(
+    demo: gr.Blocks, describer: Describer, download: BackgroundDownload | None
+) -> None:
+    """Add the banner; it is up to date when the page loads, and while a download runs."""
+
+    def refresh() -> tuple[str, gr.Timer]:
+        active = download is not None and not download.status.settled
+        return banner_html(describer, download), gr.Timer(active=active)
+
+    banner = gr.HTML(banner_html(describer, download), elem_id="banner")
+    timer = gr.Timer(REFRESH_S, active=False)
+    demo.load(refresh, None, [banner, timer], **PAGE_EVENT)
+    timer.tick(refresh, None, [banner, timer], **PAGE_EVENT)
+
 
 def banner_html(describer: Describer, download: BackgroundDownload | None = None) -> str:
-    """Which model speaks, which ones can't, how to get a better one, and how far its download is."""
-    title = html.escape(model_title(describer.name))
-    lines = [
-        f"当前模型：<b>{title}</b>（设备 {html.escape(describer.device)}，精度 {html.escape(describer.precision)}）"
+    current = text(
+        "banner.current",
+        model=html.escape(phrases.model_title(describer.name)),
+        device=html.escape(describer.device),
+        precision=html.escape(describer.precision),
+    )
+    damaged = [
+        text("banner.damaged", model=html.escape(phrases.model_title(model.name)))
+        for model in describer.damaged
     ]
-    lines += [
-        f"{html.escape(model_title(one.name))} 的文件已损坏，没有使用，请重新下载。"
-        for one in describer.damaged
-    ]
-    status = download.status if download else None
-    if download and status and status.phase == "running":
-        percent = 100 * status.done_bytes // status.total_bytes if status.total_bytes else 0
-        megabytes = (
-            f"{status.done_bytes / 1e6:.0f}/{status.total_bytes / 1e6:.0f} MB"
-            if status.total_bytes
-            else "准备中"
-        )
-        lines.append(f"正在下载 {model_title(download.name)}：{percent}%（{megabytes}）")
-    elif download and status and status.phase == "done":
-        lines.append(f"{model_title(download.name)} 下载完成，请重启。")
-    else:
-        if download and status and status.phase == "failed":
-            reason = messages.message(CaptionError("download", code=status.code))
-            lines.append(f"{model_title(download.name)} 没有下载成功：{reason}")
-        if not suits_photographs(describer.name):
-            lines.append(
-                "要获得 BLIP-large：运行 <code>bash scripts/download_models.sh large</code>，"
-                "或用 <code>python blip_gradio.py --download large</code> 启动。"
-            )
+    status = download.status if download else DownloadStatus()
+    lines = [current, *damaged]
+    if download and status.phase != "off":
+        lines += _download_lines(phrases.model_title(download.name), status)
+    if not suits_photographs(describer.name) and status.phase not in ("running", "done"):
+        lines.append(text("banner.get_better"))
     return "<br>".join(lines)
+
+
+def _download_lines(title: str, status: DownloadStatus) -> list[str]:
+    if status.phase == "running":
+        return [_running(title, status)]
+    if status.phase == "done":
+        return [text("banner.downloaded", model=title)]
+    if status.phase == "failed":
+        reason = messages.message(CaptionError("download", code=status.code))
+        return [text("banner.download_failed", model=title, reason=reason)]
+    return []
+
+
+def _running(title: str, status: DownloadStatus) -> str:
+    if not status.total_bytes:
+        return text("banner.download_begins", model=title)
+    return text(
+        "banner.downloading",
+        model=title,
+        percent=100 * status.done_bytes // status.total_bytes,
+        done_mb=f"{status.done_bytes / 1e6:.0f}",
+        total_mb=f"{status.total_bytes / 1e6:.0f}",
+    )

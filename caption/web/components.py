@@ -1,40 +1,79 @@
-"""The web app: `python blip_gradio.py`. A picture uploaded or pasted in the browser becomes a long
-description.
+"""What works around Gradio: inputs that take values as they came, errors as toasts, and what the
+page's script refuses.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import logging
 from abc import ABCMeta
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from caption.errors import CaptionError, ImageError
-from caption.locale import messages
+from caption.locale import messages, text
 
 logger = logging.getLogger(__name__)
 
+# Arguments of an event of the page: no endpoint, no spinner, and no limit beside the admission gate.
+PAGE_EVENT: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "concurrency_limit": None,
+}
 
-def told(error: Exception) -> str:
-    """An error in Chinese. What isn't ours is logged and named internal."""
+# What the page's script refuses by itself, and what it refuses in the server's words.
+SCRIPT_REFUSALS = ("clipboard_denied", "clipboard_empty")
+FILE_REFUSALS = ("too_large", "unsupported_format")
+
+
+def error_sentence(error: Exception) -> str:
+    """An error in words. What isn't a `CaptionError` is logged and called internal."""
     if not isinstance(error, CaptionError):
         logger.error("a description failed", exc_info=error)
         error = CaptionError("internal")
     return messages.message(error)
 
 
-def shown(error: Exception) -> gr.Error:
-    """The toast for an error: Chinese, escaped, without its traceback in the log."""
-    return gr.Error(html.escape(told(error)), print_exception=False)
+def toast(error: Exception) -> gr.Error:
+    """The toast for an error: escaped, because Gradio shows it as HTML, and without a traceback in
+    the log.
+    """
+    return gr.Error(html.escape(error_sentence(error)), print_exception=False)
+
+
+@contextlib.contextmanager
+def errors_as_toasts() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise toast(error) from error
+
+
+def build_refusals() -> None:
+    """Add the hidden button by which the page's script asks for a toast (see page.js)."""
+    code_box = gr.Textbox(visible=False)
+    gr.Button(text("page.refuse"), visible="hidden", elem_id="refuse").click(
+        _refuse, [code_box], None, js="() => [window.blip.refusal]", **PAGE_EVENT
+    )
+
+
+def _refuse(code: str) -> None:
+    """`code` comes from a browser, so it may be anything."""
+    if code in SCRIPT_REFUSALS:
+        raise gr.Error(text(f"page.refused.{code}"), print_exception=False)
+    known = code if code in FILE_REFUSALS else "image_invalid"
+    raise toast(ImageError("refused by the page", code=known))
 
 
 def original_file(component: gr.Image, payload: Any) -> str | bytes | None:
     """The picture as it came, its path or the bytes of a data URL: `caption.image.load` decodes it,
-    and every error is ours.
+    so that its errors are the ones shown.
     """
     if payload is None:
         return None
@@ -42,8 +81,9 @@ def original_file(component: gr.Image, payload: Any) -> str | bytes | None:
         try:
             return base64.b64decode(payload.url.partition(",")[2], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise shown(ImageError("the data URL holds no base64")) from error
-    return payload.path
+            raise toast(ImageError("the data URL holds no base64")) from error
+    path: str | None = payload.path
+    return path
 
 
 # gr.Image that doesn't decode the file and write it anew; the page draws it as its base class.

@@ -1,6 +1,4 @@
-"""The web app: `python blip_gradio.py`. A picture uploaded or pasted in the browser becomes a long
-description.
-"""
+"""The program: read the command line, load a model, serve the page and the API, shut down."""
 
 from __future__ import annotations
 
@@ -21,10 +19,12 @@ from caption.arguments import start_fault
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.background import BackgroundDownload
 from caption.hub.find import find_model
-from caption.hub.specs import DEMO, model_title
+from caption.hub.specs import DEMO
+from caption.locale import phrases, text
 from caption.server.service import Service
 from caption.web.app import build_demo, launch
-from caption.web.options import addresses, build_parser, port_is_free
+from caption.web.listening import addresses, port_is_free
+from caption.web.options import build_parser
 
 if TYPE_CHECKING:
     from caption.describe import Describer
@@ -39,7 +39,7 @@ def fail(sentence: str) -> int:
 
 
 def background_download(args: argparse.Namespace) -> BackgroundDownload | None:
-    """What to fetch beside the app: what was asked for, else BLIP-large when it would speak and
+    """What to fetch beside the app: what was asked for, else BLIP-large where it would be used and
     isn't whole.
     """
     if args.download:
@@ -60,12 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if args.demo and (args.download or args.model not in ("auto", DEMO)):
-        return fail("--demo 只用演示模型，不能和 --download 或其他 --model 一起用。")
+        return fail(text("main.demo_only"))
     try:
         if not port_is_free(args.host, args.port):
-            return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+            return fail(text("main.port_used", port=args.port))
     except OSError:
-        return fail(f"不能监听 {args.host!r}：它不是这台机器的地址。")
+        return fail(text("main.host_foreign", host=repr(args.host)))
 
     from caption.loading import load_describer
 
@@ -115,23 +115,34 @@ def serve(describer: Describer, args: argparse.Namespace) -> int:
             urls=args.allow_urls,
         )
     except OSError:  # another program took the port meanwhile
-        return fail(f"端口 {args.port} 已被占用，请用 --port 换一个端口。")
+        return fail(text("main.port_used", port=args.port))
     except OptionsError:
-        return fail(f"--allowed-hosts 的值 {','.join(args.allowed_hosts)!r} 不是主机名的列表。")
+        return fail(text("main.hosts_invalid", hosts=repr(",".join(args.allowed_hosts))))
     ending = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ending.set())
     if download:
         download.start()
-    print(f"地址：{' 或 '.join(addresses(args.host, args.port))}")
-    print(
-        f"模型：{model_title(describer.name)}，设备：{describer.device}，精度：{describer.precision}",
-        flush=True,
-    )
+    announce(describer, args)
     while not ending.wait(0.5):  # a wait without end can't be interrupted on Windows
         pass
     shut_down(demo, service, download)
     return 0
+
+
+def announce(describer: Describer, args: argparse.Namespace) -> None:
+    """Print where the page is, and which model describes."""
+    urls = text("main.or").join(addresses(args.host, args.port))
+    print(text("main.addresses", addresses=urls))
+    print(
+        text(
+            "main.model",
+            model=phrases.model_title(describer.name),
+            device=describer.device,
+            precision=describer.precision,
+        ),
+        flush=True,
+    )
 
 
 def shut_down(demo: gr.Blocks, service: Service, download: BackgroundDownload | None) -> None:

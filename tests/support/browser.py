@@ -1,5 +1,5 @@
-"""What the tests of the web app share: a describer that does as it is told, a served page, pictures
-of every kind.
+"""What the tests of the web app share: a describer that holds or fails on demand, a served page,
+pictures of every kind.
 """
 
 from __future__ import annotations
@@ -7,9 +7,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 import socket
 import threading
 import time
+import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,10 +34,10 @@ STEPS = 4  # per round
 
 
 class FakeDescriber:
-    """Describes at once, or waits in the round `hold_at` until it is told to go on; raises `fault`
-    when there is one.
+    """Describes at once, or waits in the round `hold_at` as long as that is set; raises `fault`
+    where that is set.
 
-    Asked for a grounded description it gives `grounded`, where that is set.
+    A grounded description is `grounded`, where that is set.
     """
 
     device, precision = "cpu", "float32"
@@ -142,8 +144,12 @@ def filtered(description: Description, min_support: float) -> Description:
     """Stands in for `caption.describe.with_min_support`: the statements as they are, one after the
     other.
     """
-    kept = tuple(one for one in description.statements if (one.support or 0.0) >= min_support)
-    text = " ".join(one.text for one in kept)
+    kept = tuple(
+        statement
+        for statement in description.statements
+        if (statement.support or 0.0) >= min_support
+    )
+    text = " ".join(sentence.text for sentence in kept)
     return dataclasses.replace(
         description, text=text, sentences=kept, stats=caption_stats(text), min_support=min_support
     )
@@ -218,6 +224,21 @@ def until(holds: Callable[[], bool], timeout_s: float = 60.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def statistics(text: str) -> str:
+    """What the page says of a text's length."""
+    stats = caption_stats(text)
+    return f"字符数: {stats.characters}, 词数: {stats.words}"
+
+
+def post(url: str, body: Any) -> Any:
+    """Send JSON, get JSON."""
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -17,12 +17,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from caption.describe import with_min_support
 from caption.errors import CaptionError
-from caption.language.text import caption_stats
-from caption.locale import messages
-from caption.strategies.inquiry import with_min_support
+from caption.locale import messages, text
+from caption.options import DescribeOptions
 from caption.types import Sentence
-from caption.web.page import DEFAULT_STRATEGY, PAGE_REFUSALS, STRATEGY_CHOICES, TITLE
 from tests.support.browser import (
     EXAMPLES,
     STATEMENTS,
@@ -35,16 +34,19 @@ from tests.support.browser import (
     picture_bytes,
     refused,
     serving,
+    statistics,
     until,
 )
+from tests.support.paths import ROOT
+from tests.support.tabs import add_tab
 
 pytestmark = pytest.mark.browser
 
-ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
+ARTEFACTS = ROOT / "tests" / "artefacts"
 PICTURE = "#picture img"
 NEWS = "#note, #progress .stage"
 INSECURE_HOST = "blip.test"
-DEFAULT_LABEL = next(label for label, value in STRATEGY_CHOICES if value == DEFAULT_STRATEGY)
+DEFAULT_LABEL = text(f"strategy.{DescribeOptions().strategy}")
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +76,6 @@ def chromium() -> Iterator[Any]:
 def app() -> Iterator[Served]:
     with serving(FakeDescriber(), host="0.0.0.0") as served:
         yield served
-
-
-@pytest.fixture
-def served(app: Served) -> Iterator[Served]:
-    app.describer.hold_at = app.describer.fault = app.describer.grounded = None
-    app.describer.options.clear()
-    app.describer.images.clear()
-    yield app
-    app.describer.hold_at = None
-    assert app.gate.wait_idle(10)
 
 
 class Visitor:
@@ -176,25 +168,20 @@ def is_outside(url: str) -> bool:
     )
 
 
-def statistics(text: str) -> str:
-    stats = caption_stats(text)
-    return f"字符数: {stats.characters}, 词数: {stats.words}"
-
-
 # --------------------------------------------------------------------------------------------- what it looks like
 
 
 def test_the_page_says_what_it_should(served: Served, visit: Callable[..., Visitor]):
     page = visit(served.url).page
-    assert page.title() == TITLE == "BLIP超详细图片描述生成器"
+    assert page.title() == text("page.title") == "BLIP超详细图片描述生成器"
     assert page.locator("h1").inner_text() == "🖼️ BLIP超详细图片描述生成器"
-    for text in (
+    for words in (
         "上传图片", "详细程度设置", "详细程度", "选择描述的详细程度", "超高详细 (推荐)", "中等详细", "基础详细",
         "启用多轮生成 (显著增加描述长度)", "策略", "可信细节", "长度强制", "简短", "🚀 生成超详细描述", "停止", "技术说明", "多提示词生成",
         "多轮迭代", "后处理扩展", "智能清理", "生成的超详细描述", "统计信息", "描述长度", "随机种子",
         "演示模型只认识绘制的场景，对照片的描述不可信。",
     ):  # fmt: skip
-        assert page.get_by_text(text, exact=True).filter(visible=True).count() >= 1, text
+        assert page.get_by_text(words, exact=True).filter(visible=True).count() >= 1, words
     assert (
         page.locator("#notes")
         .inner_text()
@@ -246,10 +233,10 @@ def test_it_fits(served: Served, visit: Callable[..., Visitor], name: str, optio
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for one in page.locator(
+    for element in page.locator(
         "#run, #stop, #picture, #description, #banner, #demo-line, #examples"
     ).all():
-        box = one.bounding_box()
+        box = element.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= page.viewport_size["width"] + 1
     if name == "phone":  # the result comes into view by itself
@@ -260,15 +247,15 @@ def test_it_fits(served: Served, visit: Callable[..., Visitor], name: str, optio
         )
     if name == "dark":
         colours = page.evaluate(
-            "['#description textarea', '#banner'].map((one) => {"
-            "  const style = getComputedStyle(document.querySelector(one)); return [style.color, style.backgroundColor] })"
+            "['#description textarea', '#banner'].map((selector) => {"
+            "  const style = getComputedStyle(document.querySelector(selector)); return [style.color, style.backgroundColor] })"
         )
         for colour, ground in colours:
             assert min(channels(colour)) - max(channels(ground)) > 100
 
 
 def channels(colour: str) -> list[float]:
-    return [float(one) for one in re.findall(r"[\d.]+", colour)[:3]]
+    return [float(number) for number in re.findall(r"[\d.]+", colour)[:3]]
 
 
 # --------------------------------------------------------------------------------------------- pictures get in
@@ -296,7 +283,7 @@ def drop(
     carrier = visitor.page.evaluate_handle(
         """([content, name, type]) => {
           const carrier = new DataTransfer();
-          const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+          const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
           carrier.items.add(new File([bytes], name, { type }));
           return carrier;
         }""",
@@ -373,10 +360,10 @@ def test_the_clipboard_button_says_why_it_can_not(served: Served, visit: Callabl
     visitor = visit(served.url)
     visitor.page.evaluate("navigator.clipboard.writeText('only words')")
     visitor.page.get_by_label("粘贴", exact=True).click()
-    assert visitor.toast() == PAGE_REFUSALS["clipboard_empty"]
+    assert visitor.toast() == text("page.refused.clipboard_empty")
     insecure = visit(f"http://{INSECURE_HOST}:{served.port}")
     insecure.page.get_by_label("粘贴", exact=True).click()
-    assert insecure.toast() == PAGE_REFUSALS["clipboard_denied"]
+    assert insecure.toast() == text("page.refused.clipboard_denied")
 
 
 def test_text_pasted_into_a_text_field_stays_text(served: Served, visit: Callable[..., Visitor]):
@@ -417,8 +404,8 @@ def test_settings_reach_the_describer(served: Served, visit: Callable[..., Visit
     visitor.press()
     visitor.wait_text(FakeDescriber.text_of(1, 0))
     chosen = served.describer.options
-    assert [(one.detail, one.multi_round, one.strategy) for one in chosen] == [
-        ("medium", True, DEFAULT_STRATEGY), ("medium", False, "plain"),
+    assert [(options.detail, options.multi_round, options.strategy) for options in chosen] == [
+        ("medium", True, DescribeOptions().strategy), ("medium", False, "plain"),
     ]  # fmt: skip
 
 
@@ -501,8 +488,8 @@ def test_the_keyboard_alone_is_enough(served: Served, visit: Callable[..., Visit
         page.keyboard.press("Tab")
         names.add(
             page.evaluate(
-                "() => { const one = document.activeElement; const label = one.labels?.[0]?.innerText;"
-                " return (one.getAttribute('aria-label') || label || one.innerText || '').trim() }"
+                "() => { const focused = document.activeElement; const label = focused.labels?.[0]?.innerText;"
+                " return (focused.getAttribute('aria-label') || label || focused.innerText || '').trim() }"
             )
         )
     wanted = {
@@ -693,7 +680,7 @@ def lies_at(visitor: Visitor, selector: str, place: Callable[[], Rect]) -> None:
 
 def pressed(visitor: Visitor) -> list[str]:
     return visitor.page.locator('#sentences [aria-pressed="true"]').evaluate_all(
-        "all => all.map(one => one.innerText)"
+        "buttons => buttons.map(button => button.innerText)"
     )
 
 
@@ -701,7 +688,7 @@ def unseen(visitor: Visitor, selector: str) -> bool:
     return visitor.page.locator(selector).filter(visible=True).count() == 0
 
 
-def said(visitor: Visitor) -> str:
+def announced(visitor: Visitor) -> str:
     return visitor.page.locator("#sentences .said").inner_text()
 
 
@@ -724,14 +711,14 @@ def test_a_chosen_sentence_outlines_its_region(
         page.locator(SENTENCES).nth(i).click()
         lies_at(visitor, f"{OVERLAY} .box", partial(expected, visitor, size, region))
         assert pressed(visitor) == [STATEMENTS[i].text]
-        assert page.locator(f"{OVERLAY} .label").inner_text() == said(visitor)
-    assert said(visitor) == "图片区域（右上），支持度 61 %"
+        assert page.locator(f"{OVERLAY} .label").inner_text() == announced(visitor)
+    assert announced(visitor) == "图片区域（右上），支持度 61 %"
     frame, label = rect(visitor, PICTURE), rect(visitor, f"{OVERLAY} .label")
     assert frame[0] - 1 <= label[0]
     assert label[0] + label[2] <= frame[0] + frame[2] + 1
     page.locator(SENTENCES).nth(2).click()  # again: it goes
     assert page.locator(OVERLAY).count() == 0
-    assert (pressed(visitor), said(visitor)) == ([], "")
+    assert (pressed(visitor), announced(visitor)) == ([], "")
 
 
 def colours(visitor: Visitor) -> Callable[[float, float], tuple[int, ...]]:
@@ -761,7 +748,7 @@ def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
     page = visitor.page
     page.get_by_role("button", name="red 图片让这个词可能得多").click()
     assert pressed(visitor) == ["red"]
-    assert said(visitor) == "模型写“red”时看的地方，图片让这个词可能得多"
+    assert announced(visitor) == "模型写“red”时看的地方，图片让这个词可能得多"
     lies_at(visitor, f"{OVERLAY} canvas", lambda: expected(visitor, (600, 200), (0, 0, 1, 1)))
     left, top, width, height = rect(visitor, f"{OVERLAY} canvas")
     colour = colours(visitor)
@@ -773,7 +760,7 @@ def test_a_chosen_word_shows_its_heat_map(explained: Callable[..., Visitor]):
     # a line around the nine hot cells, so that colour isn't all there is
     lies_at(visitor, f"{OVERLAY} svg", lambda: (left, top, width, height))
     line = page.locator(f"{OVERLAY} path").last.evaluate(
-        "(one) => { const box = one.getBBox(); return [box.x, box.y, box.width, box.height] }"
+        "(path) => { const box = path.getBBox(); return [box.x, box.y, box.width, box.height] }"
     )
     assert line == [1, 4, 3, 3]  # in cells
     page.get_by_role("button", name="box 图片让这个词可能得多").click()
@@ -830,7 +817,7 @@ def test_another_picture_takes_the_outline_away(explained: Callable[..., Visitor
     page.wait_for_selector(OVERLAY)
     visitor.upload(picture_bytes("blue"))
     assert until(lambda: page.locator(OVERLAY).count() == 0)
-    assert said(visitor) == "图片已经更换，无法在图上标出。"
+    assert announced(visitor) == "图片已经更换，无法在图上标出。"
     visitor.upload(grey(600, 200))  # the one that was described
     lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
 
@@ -865,7 +852,7 @@ def test_the_slider_filters_without_the_model(served: Served, explained: Callabl
         assert page.locator(f"{OVERLAY} .box").count() == 1
         page.locator("#min-support input[type=range]").focus()
         page.keyboard.press("Home")
-        visitor.wait_text(" ".join(one.text for one in STATEMENTS))
+        visitor.wait_text(" ".join(statement.text for statement in STATEMENTS))
         assert page.locator("#dropped").inner_text() == "已删去: 0 句"
         page.keyboard.press("End")
         visitor.wait_text("")
@@ -873,7 +860,7 @@ def test_the_slider_filters_without_the_model(served: Served, explained: Callabl
         assert visitor.field("statistics") == ""
         assert until(lambda: page.locator(OVERLAY).count() == 0)
         number.fill("")  # a field may be empty while somebody writes into it
-        visitor.wait_text(" ".join(one.text for one in STATEMENTS))
+        visitor.wait_text(" ".join(statement.text for statement in STATEMENTS))
         number.fill("500")
         visitor.wait_text("")
     finally:
@@ -948,7 +935,7 @@ def test_another_text_takes_the_evidence_away(served: Served, explained: Callabl
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("desktop", {}), ("phone", PHONE), ("dark", {"color_scheme": "dark"})], ids=lambda one: str(one)[:7]
+    ("name", "options"), [("desktop", {}), ("phone", PHONE), ("dark", {"color_scheme": "dark"})], ids=lambda value: str(value)[:7]
 )  # fmt: skip
 def test_evidence_fits(explained: Callable[..., Visitor], name: str, options: dict[str, Any]):
     visitor = explained((EXAMPLES / "chelsea.png").read_bytes(), **options)
@@ -963,14 +950,14 @@ def test_evidence_fits(explained: Callable[..., Visitor], name: str, options: di
     page.wait_for_selector(f"{OVERLAY} canvas")
     page.screenshot(path=ARTEFACTS / f"grounded-{name}-word.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for one in page.locator(
+    for element in page.locator(
         "#min-support, #sentences li, #sentences button, #mean-support, #dropped"
     ).all():
-        box = one.bounding_box()
+        box = element.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= page.viewport_size["width"] + 1
-    for one in page.locator("#sentences button").all():
-        assert one.bounding_box()["height"] >= 24
+    for button in page.locator("#sentences button").all():
+        assert button.bounding_box()["height"] >= 24
     if name == "dark":
         colour, ground = page.evaluate(
             "() => { const row = document.querySelector('#sentences li');"
@@ -1041,3 +1028,53 @@ def test_the_demo_model_describes_a_drawn_scene(visit: Callable[..., Visitor], d
         assert until(lambda: visitor.text() != "", 60)
         assert visitor.field("statistics") == statistics(visitor.text())
         visitor.page.screenshot(path=ARTEFACTS / "demo.png", full_page=True)
+
+
+# --------------------------------------------------------------------------------------------- tabs
+
+
+def test_paste_and_ctrl_enter_act_on_the_tab_that_is_shown(
+    visit: Callable[..., Visitor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add_tab(tmp_path, monkeypatch)
+    with serving(FakeDescriber()) as two_tabs:
+        visitor = visit(two_tabs.url)
+        page = visitor.page
+        visitor.copy_picture(picture_bytes("red"))
+        page.keyboard.press("Control+V")
+        page.wait_for_selector(PICTURE)
+
+        page.get_by_role("tab", name="Second").click()
+        page.wait_for_selector("#second-picture [data-name]")
+        page.keyboard.press("Control+V")
+        page.wait_for_selector("#second-picture img")
+        page.keyboard.press("Control+Enter")
+        assert until(lambda: visitor.field("second-result") == "got str")
+        assert two_tabs.describer.images == []  # the hidden tab did nothing
+        page.screenshot(path=ARTEFACTS / "tabs.png")
+
+        page.get_by_role("tab", name=text("describe.tab")).click()
+        page.keyboard.press("Control+Enter")
+        visitor.wait_text(FakeDescriber.text_of(3, 0))
+        assert len(two_tabs.describer.images) == 1
+
+
+def test_evidence_is_drawn_on_the_tab_that_is_shown(
+    visit: Callable[..., Visitor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add_tab(tmp_path, monkeypatch)
+    with serving(FakeDescriber()) as two_tabs:
+        two_tabs.describer.grounded = grounded()
+        visitor = visit(two_tabs.url)
+        page = visitor.page
+        visitor.upload(grey(600, 200))
+        visitor.press()
+        visitor.wait_text(grounded().text)
+        page.locator(SENTENCES).nth(1).click()
+        page.wait_for_selector(f"{OVERLAY} .box")
+        page.get_by_role("tab", name="Second").click()
+        assert until(lambda: page.locator(OVERLAY).count() == 0)
+        assert unseen(visitor, "#peek")
+        page.get_by_role("tab", name=text("describe.tab")).click()
+        page.locator(SENTENCES).nth(1).click()
+        lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))

@@ -1,4 +1,4 @@
-"""The pieces of the page: what they say, and that nothing of a model's text becomes HTML."""
+"""What speaks for a text, as HTML: what it says, and that nothing of a model's text becomes markup."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from caption.locale import messages, phrases
-from caption.options import STRATEGIES, DescribeOptions
-from caption.types import Box, Progress, Sentence, WordEvidence
-from caption.web import evidence as evidence_module
-from caption.web import page
+from caption.types import Sentence, WordEvidence
+from caption.web.evidence import dropped_html, evidence_html, may_be_filtered, mean_support
 from tests.support.browser import STATEMENTS, filtered, grounded, refused
 
 
@@ -46,59 +44,17 @@ def evidence(button: dict[str, str | None]) -> dict[str, Any]:
     return json.loads(button["data-evidence"] or "")
 
 
-def test_the_default_strategy_is_a_choice_and_every_strategy_is_offered() -> None:
-    assert [value for _, value in page.STRATEGY_CHOICES] == list(STRATEGIES)
-    assert page.DEFAULT_STRATEGY in STRATEGIES
-    assert DescribeOptions().strategy == page.DEFAULT_STRATEGY  # one default everywhere
-
-
-@pytest.mark.parametrize(
-    ("stage", "words"),
-    [
-        ("regions", "查看局部"),
-        ("questions", "追问细节"),
-        ("checking", "核对"),
-        ("encoding", "编码图片"),
-    ],
-)
-def test_stages(stage: str, words: str) -> None:
-    assert phrases.stage(Progress(0.5, stage)) == f"{words}…"
-    assert phrases.stage(Progress(0.5, stage, step=2, steps=9)) == f"{words}：第 2/9 步"
-
-
-@pytest.mark.parametrize(
-    ("support", "calibrated", "words"),
-    [(0.93, True, "支持度 93 %"), (0.929, True, "支持度 92 %"), (1.0, True, "支持度 100 %"), (0.93, False, "未校准"), (None, False, "未核对")],
-)  # fmt: skip
-def test_support(support: float | None, calibrated: bool, words: str) -> None:
-    assert phrases.support(support, calibrated) == words
-
-
-@pytest.mark.parametrize(
-    ("region", "words"),
-    [
-        (None, "整张图片"),
-        ((0.0, 0.0, 0.5, 0.5), "图片区域（左上）"),
-        ((0.5, 0.0, 1.0, 1.0), "图片区域（右）"),
-        ((0.25, 0.5, 0.75, 1.0), "图片区域（下）"),
-        ((0.25, 0.25, 0.75, 0.75), "图片区域（中央）"),
-    ],
-)
-def test_regions(region: Box | None, words: str) -> None:
-    assert phrases.region(region) == words
-
-
 def test_rows_tell_text_support_and_origin() -> None:
-    rows = Reader(evidence_module.evidence_html(grounded(), "mark"))
+    rows = Reader(evidence_html(grounded(), "mark"))
     assert rows.open == []
     sentences = rows.buttons("sentence")
-    assert [evidence(one)["box"] for one in sentences] == [
+    assert [evidence(button)["box"] for button in sentences] == [
         [0, 0, 1, 1],
         [0, 0, 0.5, 1],
         [0.5, 0, 1, 0.5],
     ]
-    assert {one["aria-pressed"] for one in sentences + rows.buttons("word")} == {"false"}
-    assert [one["aria-label"] for one in sentences] == [
+    assert {button["aria-pressed"] for button in sentences + rows.buttons("word")} == {"false"}
+    assert [button["aria-label"] for button in sentences] == [
         "A red ball lies in a field. 整张图片，支持度 97 %",
         "On the left, a blue box stands on the grass. 图片区域（左），支持度 88 %",
         'In the upper right there is a <b>small</b> "bird". 图片区域（右上），支持度 61 %',
@@ -106,47 +62,47 @@ def test_rows_tell_text_support_and_origin() -> None:
     assert "整张图片，第 1 轮，提示词：a photography of" in rows.text
     assert "图片区域（右上），第 2 轮，没有提示词" in rows.text
     supposed = dataclasses.replace(grounded().sentences[-1], supposed=True)
-    told = Reader(
-        evidence_module.evidence_html(dataclasses.replace(grounded(), sentences=(supposed,)), "")
-    ).text
-    assert "第 2 轮，程序的推测，经图片核对" in told
+    text = Reader(evidence_html(dataclasses.replace(grounded(), sentences=(supposed,)), "")).text
+    assert "第 2 轮，程序的推测，经图片核对" in text
     assert [attributes["style"] for _, attributes in rows.elements if "style" in attributes] == [
         "width:97.4%",
         "width:88.0%",
         "width:61.0%",
     ]
-    assert [one["data-picture"] for _, one in rows.elements if "data-picture" in one] == ["mark"]
+    assert [
+        attributes["data-picture"]
+        for _, attributes in rows.elements
+        if "data-picture" in attributes
+    ] == ["mark"]
 
 
 def test_words_carry_their_heat_maps() -> None:
-    first, *_ = Reader(evidence_module.evidence_html(grounded(), "")).buttons("word")
+    first, *_ = Reader(evidence_html(grounded(), "")).buttons("word")
     assert first["aria-label"] == "red 图片让这个词可能得多"
-    told = evidence(first)
-    assert told["label"] == "模型写“red”时看的地方，图片让这个词可能得多"
-    assert told["box"] is None
-    assert tuple(map(tuple, told["heat"])) == STATEMENTS[0].words[0].heat
+    drawn = evidence(first)
+    assert drawn["label"] == "模型写“red”时看的地方，图片让这个词可能得多"
+    assert drawn["box"] is None
+    assert tuple(map(tuple, drawn["heat"])) == STATEMENTS[0].words[0].heat
     blind = dataclasses.replace(STATEMENTS[0], words=(WordEvidence("red", 0.5),))
-    (only,) = Reader(evidence_module.evidence_html(grounded(sentences=(blind,)), "")).buttons(
-        "word"
-    )
+    (only,) = Reader(evidence_html(grounded(sentences=(blind,)), "")).buttons("word")
     assert evidence(only)["label"] == "“red”：图片让这个词稍微可能一些，没有记下看的地方"
 
 
 def test_no_two_buttons_carry_the_same() -> None:
-    rows = Reader(evidence_module.evidence_html(grounded(), ""))
-    values = [one["data-evidence"] for one in rows.buttons("sentence") + rows.buttons("word")]
+    rows = Reader(evidence_html(grounded(), ""))
+    values = [button["data-evidence"] for button in rows.buttons("sentence") + rows.buttons("word")]
     assert len(set(values)) == len(values) == 9
 
 
 def test_nothing_of_a_text_becomes_html() -> None:
     wild = "\"><script>alert('x')</script>&amp;{{value}}${value}"
-    one = Sentence(wild, wild, 1, None, 0.9, (WordEvidence(wild, 0.5, ((0, 255),)),))
+    statement = Sentence(wild, wild, 1, None, 0.9, (WordEvidence(wild, 0.5, ((0, 255),)),))
     description = grounded(
-        sentences=(one,), statements=(one, dataclasses.replace(one, support=0.1))
+        sentences=(statement,), statements=(statement, dataclasses.replace(statement, support=0.1))
     )
     rows, dropped = (
-        Reader(evidence_module.evidence_html(description, wild)),
-        Reader(evidence_module.dropped_html(description)),
+        Reader(evidence_html(description, wild)),
+        Reader(dropped_html(description)),
     )
     assert {tag for tag, _ in rows.elements + dropped.elements}.isdisjoint({"script"})
     assert evidence(rows.buttons("sentence")[0])["sentence"] == wild
@@ -156,33 +112,35 @@ def test_nothing_of_a_text_becomes_html() -> None:
 
 def test_uncalibrated_supports_have_bars_and_no_numbers() -> None:
     description = grounded(calibrated=False)
-    rows = Reader(evidence_module.evidence_html(description, ""))
+    rows = Reader(evidence_html(description, ""))
     assert "%" not in rows.text
     assert rows.text.count("未校准") == 3
     assert len(rows.buttons("bar")) == 3
     assert "%" not in "".join(
-        evidence(one)["label"] for one in rows.buttons("sentence") + rows.buttons("word")
+        evidence(button)["label"] for button in rows.buttons("sentence") + rows.buttons("word")
     )
-    assert evidence_module.mean_support(description) == "未校准"
-    assert "%" not in evidence_module.dropped_html(description)
+    assert mean_support(description) == "未校准"
+    assert "%" not in dropped_html(description)
 
 
 def test_what_was_not_checked_says_so() -> None:
-    plain = tuple(dataclasses.replace(one, support=None, words=()) for one in STATEMENTS[:1])
+    plain = tuple(
+        dataclasses.replace(statement, support=None, words=()) for statement in STATEMENTS[:1]
+    )
     description = grounded(sentences=plain, statements=plain, calibrated=False)
-    rows = Reader(evidence_module.evidence_html(description, ""))
+    rows = Reader(evidence_html(description, ""))
     assert "未核对" in rows.text
     assert rows.buttons("bar") == rows.buttons("words") == []
-    assert evidence_module.mean_support(description) == "未校准"
+    assert mean_support(description) == "未校准"
 
 
 def test_mean_support_and_what_was_dropped() -> None:
     description = grounded()
-    assert evidence_module.mean_support(description) == "82 %"  # of 0.974, 0.88 and 0.61
-    dropped = Reader(evidence_module.dropped_html(description))
+    assert mean_support(description) == "82 %"  # of 0.974, 0.88 and 0.61
+    dropped = Reader(dropped_html(description))
     assert dropped.elements[0] == ("details", {"class": "dropped"})  # closed
     assert dropped.text == "已删去: 1 句A dog sleeps on the roof.（支持度 12 %）"
-    nothing = Reader(evidence_module.dropped_html(filtered(description, 0.0)))
+    nothing = Reader(dropped_html(filtered(description, 0.0)))
     assert (nothing.elements[0][0], nothing.text) == ("div", "已删去: 0 句")
 
 
@@ -190,20 +148,20 @@ def test_a_text_without_evidence_has_no_rows() -> None:
     forced = grounded(options={"strategy": "forced"}, statements=())
     for description in (forced, refused()):
         assert (
-            evidence_module.evidence_html(description, "")
-            == evidence_module.dropped_html(description)
-            == evidence_module.mean_support(description)
+            evidence_html(description, "")
+            == dropped_html(description)
+            == mean_support(description)
             == ""
         )
-        assert not evidence_module.may_be_filtered(description)
+        assert not may_be_filtered(description)
     assert phrases.description_text(forced) == forced.text
 
 
 def test_nothing_left_by_the_slider_is_told() -> None:
     description = filtered(grounded(), 1.0)
-    assert "请把滑块调低" in Reader(evidence_module.evidence_html(description, "")).text
-    assert "4 句" in evidence_module.dropped_html(description)
-    assert evidence_module.mean_support(description) == ""
+    assert "请把滑块调低" in Reader(evidence_html(description, "")).text
+    assert "4 句" in dropped_html(description)
+    assert mean_support(description) == ""
 
 
 @pytest.mark.parametrize("code", ["blank", "noise", "foreign", "unsupported"])
@@ -212,14 +170,6 @@ def test_a_refusal_takes_the_place_of_the_text(code: str) -> None:
     assert phrases.description_text(description) == messages.refusal(code, 0.034)
     assert phrases.statistics(description.stats) == ""
     checked = dataclasses.replace(description, statements=STATEMENTS)
-    assert not evidence_module.may_be_filtered(checked)
+    assert not may_be_filtered(checked)
     # what was found wanting may be looked at
-    assert "已删去: 1 句" in evidence_module.dropped_html(checked)
-
-
-def test_the_script_holds_no_open_marks() -> None:
-    script = page.page_js(20, ["one"])
-    assert not any(
-        mark in script for mark in ("$MAX_BYTES", "$NAMES", "$FIELDS", "$EXAMPLES", "$EVIDENCE")
-    )
-    assert script.startswith("() => {")
+    assert "已删去: 1 句" in dropped_html(checked)

@@ -1,22 +1,14 @@
-"""How the app starts: options from the command line and the environment, the background download,
-ports and addresses.
-"""
+"""The command line of the web app: options from arguments and from the environment."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from caption.arguments import start_fault
-from caption.errors import Cancelled, CaptionError, ModelError, OptionsError
-from caption.hub import background
-from caption.hub.background import BackgroundDownload, DownloadStatus
-from caption.web.options import addresses, build_parser, port_is_free
-from tests.support.browser import free_port, until
+from caption.errors import CaptionError, ModelError, OptionsError
+from caption.web.options import build_parser
 
 VARIABLES = [
     "HOST",
@@ -102,7 +94,7 @@ def test_a_bad_variable_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (OptionsError("x", name="device"), "设备 'auto' 不存在"),
         (OptionsError("x", name="precision"), "精度 'auto' 不存在"),
@@ -112,102 +104,5 @@ def test_a_bad_variable_is_one_sentence(
         (CaptionError("x"), "程序内部出错"),
     ],
 )
-def test_faults_of_the_start_in_words(error: CaptionError, told: str):
-    assert told in start_fault(error, build_parser().parse_args([]))
-
-
-# --------------------------------------------------------------------------------------------- the download
-
-
-def test_no_hub_no_download(monkeypatch: pytest.MonkeyPatch):
-    asked: list[float] = []
-    monkeypatch.setattr(background, "probe_hub", lambda timeout_s, name: asked.append(timeout_s))
-    monkeypatch.setattr(
-        background,
-        "download_model",
-        lambda *_, **__: pytest.fail("nothing answered, nothing is fetched"),
-    )
-    download = BackgroundDownload()
-    assert download.status == DownloadStatus("looking")
-    assert not download.status.settled
-    download.start()
-    assert until(lambda: download.status.settled)
-    assert (download.status, asked) == (DownloadStatus("off"), [5.0])
-
-
-@pytest.mark.parametrize("wanted", [False, True])
-def test_a_download_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch, wanted: bool):
-    go_on = threading.Event()
-    sources: list[str] = []
-
-    def fetch(
-        name: str, *, source: str, on_progress: Callable[[int, int], None], stop: Callable[[], bool]
-    ) -> Path:
-        sources.append(source)
-        on_progress(3, 10)
-        go_on.wait(10)
-        on_progress(10, 10)
-        return Path(name)
-
-    monkeypatch.setattr(background, "probe_hub", lambda timeout_s, name: "huggingface")
-    monkeypatch.setattr(background, "download_model", fetch)
-    download = BackgroundDownload("large", wanted=wanted)
-    download.start()
-    assert until(lambda: download.status == DownloadStatus("running", 3, 10))
-    go_on.set()
-    assert until(lambda: download.status == DownloadStatus("done", 10, 10))
-    assert sources == ["auto" if wanted else "huggingface"]
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [(CaptionError("x", code="disk_full"), "disk_full"), (ValueError("unforeseen"), "internal")],
-)
-def test_a_failed_download_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception, code: str):
-    def fetch(*_: object, **__: object) -> Path:
-        raise error
-
-    monkeypatch.setattr(background, "download_model", fetch)
-    download = BackgroundDownload(wanted=True)
-    download.start()
-    assert until(lambda: download.status == DownloadStatus("failed", code=code))
-
-
-def test_a_stopped_download_ends(monkeypatch: pytest.MonkeyPatch):
-    def fetch(name: str, *, source: str, on_progress: object, stop: Callable[[], bool]) -> Path:
-        assert until(stop)
-        raise Cancelled("stopped")
-
-    monkeypatch.setattr(background, "download_model", fetch)
-    download = BackgroundDownload(wanted=True)
-    download.start()
-    download.stop(10)
-    assert download.status == DownloadStatus("off")
-    BackgroundDownload().stop()  # one that never started
-
-
-# --------------------------------------------------------------------------------------------- port and addresses
-
-
-def test_a_used_port_is_not_free():
-    with socket.socket() as used:
-        used.bind(("127.0.0.1", 0))
-        used.listen(1)
-        port = used.getsockname()[1]
-        assert not port_is_free("127.0.0.1", port)
-        assert not port_is_free("0.0.0.0", port)
-    assert port_is_free("0.0.0.0", free_port())
-
-
-@pytest.mark.parametrize("host", ["192.0.2.7", "no such host"])
-def test_a_foreign_address_is_another_fault(host: str):
-    with pytest.raises(OSError, match=r".+"):
-        port_is_free(host, free_port())
-
-
-def test_addresses():
-    assert addresses("127.0.0.1", 80) == ["http://127.0.0.1:80"]
-    assert addresses("::1", 80) == ["http://[::1]:80"]
-    everywhere = addresses("0.0.0.0", 29999)
-    assert everywhere[0] == "http://127.0.0.1:29999"
-    assert all(one.endswith(":29999") and "0.0.0.0" not in one for one in everywhere)
+def test_faults_of_the_start_in_words(error: CaptionError, expected: str):
+    assert expected in start_fault(error, build_parser().parse_args([]))
