@@ -52,8 +52,8 @@ def is_sent(path: str) -> bool:
         pattern = (
             re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
         )
-        file = PurePosixPath(path)
-        if any(re.fullmatch(pattern, str(part)) for part in (file, *file.parents)):
+        sent_path = PurePosixPath(path)
+        if any(re.fullmatch(pattern, str(part)) for part in (sent_path, *sent_path.parents)):
             sent = rule.startswith("!")
     return sent
 
@@ -66,12 +66,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for word, rest in instructions():
         if word != "COPY":
             continue
-        source, target = (name for name in rest.split() if not name.startswith("--"))
-        origin = ROOT / source
-        files = [origin, *origin.rglob("*")]
+        source, target = (path for path in rest.split() if not path.startswith("--"))
+        copied = ROOT / source
+        files = [copied]
+        if copied.is_dir():
+            files = [path for path in copied.rglob("*") if path.is_file()]
         for file in files:
-            if file.is_file() and is_sent(file.relative_to(ROOT).as_posix()):
-                to = folder / target / (file.name if file == origin else file.relative_to(origin))
+            if is_sent(file.relative_to(ROOT).as_posix()):
+                to = folder / target / (file.name if copied.is_file() else file.relative_to(copied))
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, to)
     return folder
@@ -182,8 +184,8 @@ def test_the_healthcheck_tells_ready_from_not_ready(
             server.shutdown()
             thread.join()
     assert _Health.asked == ["/readyz", "/readyz"]
-    api = ROOT / "caption" / "server" / "api" / "app.py"
-    assert '"/readyz"' in api.read_text(encoding="utf-8")
+    routes = ROOT / "caption" / "server" / "api" / "status.py"
+    assert '"/readyz"' in routes.read_text(encoding="utf-8")
 
 
 def compose() -> dict[str, Any]:

@@ -116,9 +116,7 @@ def matcher_for(
     if spec and captioner.folder.resolve() == model_folder(spec, root).resolve():
         matchers = [MODELS[name] for name in spec.needs]
         return _first_whole((matcher, model_folder(matcher, root)) for matcher in matchers)
-    own = ModelSpec(
-        OWN_MATCHER, OWN_MATCHER, OWN_MATCHER, MATCHER, "photographs", parameters=0, approx_bytes=0
-    )
+    own = ModelSpec(OWN_MATCHER, OWN_MATCHER, MATCHER, "photographs", parameters=0, approx_bytes=0)
     published = [
         spec for spec in MODELS.values() if spec.kind is MATCHER and spec.suits == "photographs"
     ]

@@ -71,7 +71,6 @@ class ModelSpec:
     """
 
     name: str
-    title: str
     folder: str
     kind: Kind
     suits: Subject
@@ -99,7 +98,6 @@ MODELS: dict[str, ModelSpec] = {
     for spec in (
         ModelSpec(
             name="large",
-            title="BLIP-large",
             folder="blip-image-captioning-large",
             kind=CAPTIONER,
             suits="photographs",
@@ -111,7 +109,6 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="base",
-            title="BLIP-base",
             folder="blip-image-captioning-base",
             kind=CAPTIONER,
             suits="photographs",
@@ -123,7 +120,6 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="demo",
-            title="演示模型",
             folder="blip-demo-scenes",
             kind=CAPTIONER,
             suits="drawn scenes",
@@ -133,7 +129,6 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="itm-large",
-            title="BLIP-ITM-large",
             folder="blip-itm-large-coco",
             kind=MATCHER,
             suits="photographs",
@@ -144,7 +139,6 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="itm-base",
-            title="BLIP-ITM-base",
             folder="blip-itm-base-coco",
             kind=MATCHER,
             suits="photographs",
@@ -155,7 +149,6 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="demo-itm",
-            title="演示匹配模型",
             folder="blip-demo-scenes-itm",
             kind=MATCHER,
             suits="drawn scenes",
@@ -181,12 +174,6 @@ def model_spec(name: str) -> ModelSpec:
             f"unknown model {name!r}: one of {', '.join(MODELS)}", code="model_missing"
         )
     return MODELS[name]
-
-
-def model_title(name: str) -> str:
-    """What people call a model: a captioner's title; a matcher or a folder goes by its name."""
-    spec = MODELS.get(name)
-    return spec.title if spec and spec.kind.writes_captions else name
 
 
 def suits_photographs(name: str) -> bool:

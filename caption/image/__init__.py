@@ -1,4 +1,4 @@
-"""A file or an address becomes upright RGB."""
+"""A file, bytes or an address becomes an upright RGB picture."""
 
 from caption.image.load import MAX_BYTES, load_image
 from caption.image.regions import WHOLE, crop

@@ -1,5 +1,5 @@
-"""The guarded download of a picture that a client names by its URL: from the public internet only,
-within limits of size and time.
+"""The guarded download of a picture that a client names by its URL: bytes from the public internet
+only, within limits of size and time, or a `CaptionError`.
 
 Whoever may name a URL lets this machine speak for him, to its own network too (server-side request
 forgery). So every hop is checked: first the URL, then every address its name stands for, and what
@@ -20,10 +20,10 @@ import httpcore
 import httpx
 
 from caption.errors import CaptionError
+from caption.image.load import MAX_BYTES
 
 MAX_URL_CHARACTERS = 2048
 MAX_REDIRECTS = 3
-MAX_BYTES = 20 * 2**20
 CONNECT_S = 3.0  # to find the name's addresses and reach one of them, for each hop
 TOTAL_S = 10.0  # for everything
 PORTS = (None, 80, 443)  # None: the scheme's own
@@ -40,13 +40,13 @@ _ENDS_IN_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network(":
 
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host as the system knows them. Raises `OSError`, `UnicodeError`."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in entries))
 
 
 def is_public(address: str) -> bool:
     """Whether an address is one of the public internet. Raises `ValueError` for what is no address."""
-    ip = _meant(ipaddress.ip_address(address))
+    ip = _unwrapped(ipaddress.ip_address(address))
     special = (
         ip.is_multicast
         or ip.is_reserved
@@ -55,7 +55,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not special  # 100.64/10 isn't global
 
 
-def _meant(ip: Address) -> Address:
+def _unwrapped(ip: Address) -> Address:
     """The IPv4 address that an IPv6 address wraps, else the address itself."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
@@ -87,7 +87,7 @@ def check_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves, checks and dials: where httpcore names a host, `network` gets one of its addresses."""
+    """Resolves and checks a host's addresses, and dials one of them through `network`."""
 
     def __init__(self, resolver: Resolver, network: httpcore.AsyncNetworkBackend) -> None:
         self._resolver = resolver

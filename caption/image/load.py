@@ -1,5 +1,5 @@
-"""A path, bytes or a PIL image becomes an upright RGB picture within limits, or an `ImageError`
-with a code.
+"""The door of this package: a path, bytes or a PIL image becomes an upright RGB picture within
+limits, or an `ImageError` with a code.
 
 Only the header is read before the limits are checked, only the first frame is decoded, and no
 decoder but the one that the file's signature names ever sees the bytes.
@@ -12,49 +12,24 @@ import io
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from PIL import Image, ImageOps, TiffImagePlugin
 
 from caption.errors import ImageError
-from caption.image.formats import (
-    EXIF_PREFIX,
-    check_size,
-    check_tiff_directory,
-    check_tiff_tiles,
-    format_of,
-    is_cut,
-    is_inverted,
-    slim_avif,
-    slim_gif,
-    slim_jpeg,
-    tiff_entries,
-    too_many_pixels,
-)
+from caption.image.formats import format_of, is_cut
+from caption.image.limits import check_size, too_many_pixels
+from caption.image.pixels import upright_rgb
+from caption.image.slim import slim
+from caption.image.tiff import check_tiff_directory, check_tiff_tiles, is_inverted
 
 MAX_BYTES = 20 * 2**20
 
-_ALPHA_MODES = frozenset(("RGBA", "LA", "PA", "RGBa", "La"))
-# modes that may hold a transparent colour in `info`
-_TRNS_MODES = frozenset(("1", "L", "P", "RGB"))
-
-# EXIF orientation -> what brings the picture upright (as in PIL.ImageOps.exif_transpose)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 # a drive letter is one character: no scheme
 _URL = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
-_EXIF_ORIENTATION = 0x0112
+_PNG_DEPTH = 24  # the byte of the header that tells the bits per sample
 
 
 def load_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Image.Image:
@@ -72,7 +47,7 @@ def load_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Image.Im
     if isinstance(source, Image.Image):
         check_size(source)
         with _pillow_errors():
-            return _upright_rgb(source)
+            return upright_rgb(source)
     if isinstance(source, bytes):
         data = source
     elif isinstance(source, (str, os.PathLike)):
@@ -106,9 +81,8 @@ def _read_file(source: str | os.PathLike[str]) -> bytes:
     # ValueError: a NUL character or a lone surrogate in the path
     except (OSError, ValueError) as error:
         missing = isinstance(error, OSError) and error.errno == errno.ENOENT
-        raise ImageError(
-            f"can't read {path!r}: {error}", code="no_image" if missing else "image_invalid"
-        ) from error
+        code = "no_image" if missing else "image_invalid"
+        raise ImageError(f"can't read {path!r}: {error}", code=code) from error
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -138,14 +112,8 @@ def _pillow_errors(data: bytes = b"", format_name: str = "") -> Iterator[None]:
 
 def _decode(data: bytes) -> Image.Image:
     name = format_of(data)
-    exif = b""
-    if name == "JPEG":
-        data, exif = slim_jpeg(data)
-    elif name == "GIF":
-        data = slim_gif(data)
-    elif name == "AVIF":
-        data = slim_avif(data)
-    elif name == "TIFF":
+    data, exif = slim(data, name)
+    if name == "TIFF":
         check_tiff_directory(data)
     with _pillow_errors(data, name), Image.open(io.BytesIO(data), formats=(name,)) as opened:
         check_size(opened)
@@ -156,8 +124,8 @@ def _decode(data: bytes) -> Image.Image:
         if exif:
             opened.info["exif"] = exif
         if name == "PNG":
-            _scale_png_transparency(opened, depth=data[24])
-        rgb = _upright_rgb(opened)
+            _scale_png_transparency(opened, depth=data[_PNG_DEPTH])
+        rgb = upright_rgb(opened)
         return ImageOps.invert(rgb) if is_inverted(opened) else rgb
 
 
@@ -169,87 +137,3 @@ def _scale_png_transparency(image: Image.Image, depth: int) -> None:
         image.info["transparency"] = transparency * 255 // (2**depth - 1)
     elif image.mode == "RGB" and depth == 16 and isinstance(transparency, tuple):
         image.info["transparency"] = tuple(sample >> 8 for sample in transparency)
-
-
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    """A new picture; `image` stays as it is."""
-    # loads the image: only then is its EXIF block complete, and a TIFF already upright
-    rgb = _rgb(image)
-    upright = _UPRIGHT.get(_orientation(image.info.get("exif")))
-    if upright is not None:
-        rgb = rgb.transpose(upright)
-    rgb.info = {}
-    return rgb
-
-
-def _orientation(exif: object) -> int:
-    """The orientation of an EXIF block, 1 (upright) where there is none or it can't be read."""
-    if not isinstance(exif, bytes):
-        return 1
-    tiff = exif.removeprefix(EXIF_PREFIX)
-    if tiff[:2] in (b"II", b"MM"):
-        with suppress(struct.error):  # a broken EXIF block is no reason to refuse good pixels
-            for tag, _, _, value in tiff_entries(tiff):
-                if tag == _EXIF_ORIENTATION:  # a SHORT, which fills the first half of the field
-                    return int.from_bytes(value[:2] if tiff[:2] == b"MM" else value[1::-1], "big")
-    return 1
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """A new picture in mode RGB."""
-    image.load()
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _grey(image).convert("RGB")
-    if image.mode not in _ALPHA_MODES and not (
-        image.mode in _TRNS_MODES and image.has_transparency_data
-    ):
-        return image.convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    elif image.mode == "P":
-        # convert writes the alpha into the palette of the picture it is called on
-        image = image.copy()
-    rgba = image.convert("RGBA")
-    rgb = Image.new("RGB", image.size, "white")
-    rgb.paste(rgba, mask=rgba)
-    return rgb
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """Mode L from one sample of more than 8 bits (I;16…, I, F), where Pillow's convert would clip
-    to white.
-
-    16-bit samples use their full range. Other samples are taken as 0 to 1 (F only), 0 to 255 or 0
-    to 65,535, the first that holds them all, else stretched from their least to their greatest. NaN
-    and -inf are black, +inf is white.
-    """
-    import numpy as np  # only these rare pictures need it
-
-    samples = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        finite = samples[np.isfinite(samples)]
-        least, greatest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        low, high = _sample_range(least, greatest, unit=image.mode == "F")
-    grey = np.empty(samples.shape, np.uint8)
-    for top in range(0, len(samples), 256):  # float64 of the whole picture would take 400 MB
-        rows = np.nan_to_num(
-            samples[top : top + 256].astype(np.float64), nan=low, posinf=high, neginf=low
-        )
-        grey[top : top + 256] = np.clip(np.rint((rows - low) * (255.0 / (high - low))), 0, 255)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[samples == transparent] = 255
-    return Image.fromarray(grey)
-
-
-def _sample_range(least: float, greatest: float, *, unit: bool) -> tuple[float, float]:
-    """The samples that mean black and white."""
-    for high in (1.0, 255.0, 65535.0) if unit else (255.0, 65535.0):
-        if least >= 0 and greatest <= high:
-            return 0.0, high
-    if least < greatest:
-        return least, greatest
-    # one value only: black if negative, else white
-    return (least, 0.0) if least < 0 else (0.0, greatest)

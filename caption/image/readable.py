@@ -27,7 +27,10 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
+
+    Grid = NDArray[np.float32]
 
 # of the finest grid: fine enough for outlines, coarse enough to average a sensor's noise away
 SIDE = 48
@@ -89,28 +92,33 @@ def measure(image: Image.Image) -> tuple[float, float, float]:
     sharpness = contrast / max(_strongest(on_12), 1e-6)
     # Edges lie between a place and the next to the right and below: the last row and column have
     # none.
-    unevenness = _gini(np.sqrt(_mean_of_blocks(np.pad(on_48, ((0, 1), (0, 1)), mode="edge"), CELL)))
+    energy = np.pad(on_48, ((0, 1), (0, 1)), mode="edge")
+    unevenness = _gini(np.sqrt(_mean_of_blocks(energy, CELL)))
     # Four times as coarse, twice: grids so coarse have few values each. Energies are squares, hence
     # the fourth root.
     fading = float((on_24.mean() * on_12.mean() / max(on_6.mean() * on_3.mean(), 1e-6)) ** 0.25)
     return contrast, sharpness, unevenness * min(1.0, sharpness) ** 2 / max(1.0, fading)
 
 
-def _mean_of_blocks(grid: np.ndarray, side: int) -> np.ndarray:
+def _mean_of_blocks(grid: Grid, side: int) -> Grid:
     """(h, w, …) → (h / side, w / side, …)."""
     height, width, *rest = grid.shape
-    return grid.reshape(height // side, side, width // side, side, *rest).mean(axis=(1, 3))
+    blocks = grid.reshape(height // side, side, width // side, side, *rest)
+    means: Grid = blocks.mean(axis=(1, 3))
+    return means
 
 
-def _edge_energy(grid: np.ndarray) -> np.ndarray:
+def _edge_energy(grid: Grid) -> Grid:
     """(h, w, 3) → (h - 1, w - 1): squared differences to the right and lower neighbours, mean over
     the colours.
     """
     corner = grid[:-1, :-1]
-    return ((grid[:-1, 1:] - corner) ** 2 + (grid[1:, :-1] - corner) ** 2).mean(axis=-1)
+    squares = (grid[:-1, 1:] - corner) ** 2 + (grid[1:, :-1] - corner) ** 2
+    means: Grid = squares.mean(axis=-1)
+    return means
 
 
-def _strongest(energy: np.ndarray) -> float:
+def _strongest(energy: Grid) -> float:
     """The root mean square of the strongest edges."""
     import numpy as np
 
@@ -118,7 +126,7 @@ def _strongest(energy: np.ndarray) -> float:
     return math.sqrt(float(np.sort(energy, axis=None)[-count:].mean()))
 
 
-def _gini(values: np.ndarray) -> float:
+def _gini(values: Grid) -> float:
     """0 where all values are alike, nearly 1 where one holds everything."""
     import numpy as np
 

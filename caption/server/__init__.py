@@ -1,1 +1,1 @@
-"""What stands between strangers on the network and the model."""
+"""What stands between strangers on the network and the model: the gate, the guard, the API."""

@@ -1,11 +1,8 @@
-"""The one gate in front of a model: some run, some wait in line, the rest is refused by count.
+"""The one gate in front of a model: some requests run, some wait in line, the rest is refused by
+count.
 
-A request may take its place before its picture is here: it counts, and keeps its place, but nobody
-waits for it.
-
-Plain threads and locks, no event loop: a generator handler polls `ticket.wait(0.2)` and tells
-`ticket.place` between, an async handler polls `ticket.wait(0)`. A ticket belongs to no thread; any
-may wait for it or leave.
+A request may take its place before its picture has arrived: it counts, and keeps its place, but
+others pass it. Plain threads and locks, no event loop: any thread may wait for a ticket or leave.
 """
 
 from __future__ import annotations
@@ -111,10 +108,10 @@ class Gate:
             self._sweep()
             if holds():
                 return True
-            left = _SWEEP_S if deadline is None else deadline - time.monotonic()
-            if left <= 0:
+            remaining_s = _SWEEP_S if deadline is None else deadline - time.monotonic()
+            if remaining_s <= 0:
                 return False
-            self._changed.wait(min(left, _SWEEP_S))
+            self._changed.wait(min(remaining_s, _SWEEP_S))
 
     def _place(self, key: object) -> int | None:
         if key in self._running:

@@ -1,16 +1,4 @@
-"""What stands between a stranger on the network and Gradio's server: a pure ASGI middleware, and a
-safe environment.
-
-The app listens on every interface, and Gradio 6.31 by itself would fetch URLs and open files a
-client names, let every web site's script call it, take bodies of any size and put exception texts
-into answers. `guard_lifespan` closes that:
-
-    prepare_environment()  # before gradio is imported
-    demo.launch(app_kwargs={"lifespan": guard_lifespan(allowed_hosts=...)}, ...)
-
-A plain `app_kwargs={"middleware": ...}` would sit inside Gradio's CORS middleware, which answers
-preflights and adds its headers outside of it.
-"""
+"""The process's environment variables, settled before gradio is imported."""
 
 from __future__ import annotations
 
@@ -21,9 +9,7 @@ from collections.abc import MutableMapping
 
 logger = logging.getLogger(__name__)
 
-
-# Environment variables that would open this machine's files, a public tunnel or an editor of this
-# program.
+# They would open this machine's files, a public tunnel or an editor of this program.
 _OPENING = (
     "GRADIO_ALLOWED_PATHS",
     "GRADIO_SHARE",
@@ -31,6 +17,8 @@ _OPENING = (
     "GRADIO_VIBE_MODE",
     "GRADIO_DEBUG",
 )
+_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
+_UNPROXIED = ("localhost", "127.0.0.1", "::1")
 
 
 def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
@@ -47,28 +35,25 @@ def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
     for name in _OPENING:
         if environ.pop(name, None):
             logger.warning("%s is ignored by this program", name)
-    usable = {"http", "https"} | (
-        {"socks5", "socks5h"} if importlib.util.find_spec("socksio") else set()
-    )
-    for name in (
-        "ALL_PROXY",
-        "HTTPS_PROXY",
-        "HTTP_PROXY",
-        "all_proxy",
-        "https_proxy",
-        "http_proxy",
-    ):
-        scheme, found, _ = environ.get(name, "").partition("://")
-        if found and scheme.lower() not in usable:
+    _drop_unusable_proxies(environ)
+    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(_unproxied_hosts(environ))
+
+
+def _drop_unusable_proxies(environ: MutableMapping[str, str]) -> None:
+    usable = {"http", "https"}
+    if importlib.util.find_spec("socksio"):
+        usable |= {"socks5", "socks5h"}
+    for name in _PROXIES:
+        scheme, separator, _ = environ.get(name, "").partition("://")
+        if separator and scheme.lower() not in usable:
             del environ[name]
             logger.warning(
                 "the proxy in %s is not used: this program can't speak %r", name, scheme[:20]
             )
-    entries = [
-        entry.strip()
-        for name in ("NO_PROXY", "no_proxy")
-        for entry in environ.get(name, "").split(",")
-    ]
-    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(
-        dict.fromkeys([*filter(None, entries), "localhost", "127.0.0.1", "::1"])
-    )
+
+
+def _unproxied_hosts(environ: MutableMapping[str, str]) -> list[str]:
+    """The hosts of both spellings of NO_PROXY, and this machine, each once."""
+    listed = [*environ.get("NO_PROXY", "").split(","), *environ.get("no_proxy", "").split(",")]
+    hosts = [host.strip() for host in listed if host.strip()]
+    return list(dict.fromkeys((*hosts, *_UNPROXIED)))

@@ -21,8 +21,8 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)  # the hi
 
 
 class Metrics:
-    """Counts what happens at `gate`; safe to use from any thread. The process's memory is told
-    where the system does (Linux).
+    """Counts what happens at `gate`; safe to use from any thread. The process's memory is among the
+    figures where the system reports it (Linux).
     """
 
     content_type = CONTENT_TYPE_LATEST

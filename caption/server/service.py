@@ -1,5 +1,5 @@
-"""A description on behalf of a visitor, whichever door he came through: the gate, the deadline, the
-stop flags, the figures.
+"""A description on behalf of a visitor of the page or the API: the gate, the deadline, the stop flags,
+the figures. Out comes what the describer yields, or a `CaptionError`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from caption.errors import BusyError, Cancelled, CaptionError
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# how often a waiter tells its place: below 0.3 s, so that a visitor who left is noticed
+# How often a waiter yields its place: below 0.3 s, so that a visitor who left is noticed.
 POLL_S = 0.2
-TELL_EVERY_S = 0.1  # progress more often than this is left out
+PROGRESS_EVERY_S = 0.1  # progress more often than this is left out
+
+# The place in line, then what the describer yields.
+Step = int | Progress | Description
 
 
 class Runs:
@@ -54,8 +57,8 @@ class Runs:
     def stop(self, session: str | None = None) -> None:
         """Stop the runs of one session, or all."""
         with self._lock:
-            for one, flags in self._flags.items():
-                if session in (None, one):
+            for owner, flags in self._flags.items():
+                if session in (None, owner):
                     for flag in flags:
                         flag.set()
 
@@ -92,8 +95,8 @@ class Service:
             self.metrics.failed(error)
             raise
 
-    def over(self, ticket: Ticket, stopped: Callable[[], bool]) -> Cancelled | None:
-        """Why a visitor's time is over, None while it isn't."""
+    def cancellation(self, ticket: Ticket, stopped: Callable[[], bool]) -> Cancelled | None:
+        """Why a visit must end now (cancelled, deadline), None while it may go on."""
         if stopped():
             return Cancelled("stopped")
         if time.monotonic() > ticket.admitted_at + self.deadline_s:
@@ -107,8 +110,8 @@ class Service:
         stopped: Callable[[], bool],
         ticket: Ticket | None = None,
         request_id: str = "-",
-    ) -> Generator[int | Progress | Description, None, None]:
-        """Wait at the gate, yielding the place in line, then yield what the describer tells; the
+    ) -> Generator[Step, None, None]:
+        """Wait at the gate, yielding the place in line, then yield what the describer does; the
         `Description` comes last.
 
         `ticket`: the place, where the visitor has one already; `request_id` is for the log. Yields
@@ -141,24 +144,30 @@ class Service:
         image: str | bytes,
         options: DescribeOptions,
         stopped: Callable[[], bool],
-    ) -> Generator[int | Progress | Description, None, None]:
+    ) -> Generator[Step, None, None]:
         while not ticket.wait(POLL_S):
-            if reason := self.over(ticket, stopped):
+            reason = self.cancellation(ticket, stopped)
+            if reason is not None:
                 raise reason
             yield ticket.place or 0
-        with contextlib.closing(
-            self.describer.stream(image, options, lambda: self.over(ticket, stopped) is not None)
-        ) as steps:
-            told_text, told_at = "", 0.0
+
+        def stop() -> bool:
+            return self.cancellation(ticket, stopped) is not None
+
+        with contextlib.closing(self.describer.stream(image, options, stop)) as steps:
             try:
-                for step in steps:
-                    if isinstance(step, Progress):
-                        if (
-                            step.partial_text == told_text
-                            and time.monotonic() - told_at < TELL_EVERY_S
-                        ):
-                            continue
-                        told_text, told_at = step.partial_text, time.monotonic()
-                    yield step
+                yield from _thinned(steps)
             except Cancelled as error:
-                raise self.over(ticket, stopped) or error from error
+                raise self.cancellation(ticket, stopped) or error from error
+
+
+def _thinned(steps: Iterable[Progress | Description]) -> Iterator[Progress | Description]:
+    """The steps without progress that brings no new text so soon after the last."""
+    last_text, last_at = "", 0.0
+    for step in steps:
+        if isinstance(step, Progress):
+            now = time.monotonic()
+            if step.partial_text == last_text and now - last_at < PROGRESS_EVERY_S:
+                continue
+            last_text, last_at = step.partial_text, now
+        yield step

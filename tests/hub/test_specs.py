@@ -12,7 +12,6 @@ from caption.hub.specs import (
     MODELS,
     captioners,
     model_spec,
-    model_title,
     suits_photographs,
 )
 
@@ -74,9 +73,3 @@ def test_an_unknown_name_lists_the_valid_ones() -> None:
     ) as caught:
         model_spec("huge")
     assert caught.value.code == "model_missing"
-
-
-def test_captioners_have_titles_others_go_by_their_names() -> None:
-    assert model_title("large") == "BLIP-large"
-    assert model_title("itm-large") == "itm-large"
-    assert model_title("mine") == "mine"

@@ -52,8 +52,13 @@ class Loopback(httpcore.AsyncNetworkBackend):
         self.dialled: list[tuple[str, int]] = []
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
-    ) -> httpcore.AsyncNetworkStream:  # fmt: skip
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.AsyncNetworkStream:
         self.dialled.append((host, port))
         if host in self.dead:
             raise httpcore.ConnectError("refused")
@@ -77,14 +82,14 @@ def redirect(location: str, status: int = 302) -> Answer:
 
 @contextlib.contextmanager
 def served(context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    it = Server(answers={"/": content()})
+    server = Server(answers={"/": content()})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            it.requests.append({name.lower(): value for name, value in self.headers.items()})
-            it.answers.get(self.path, content(b"", 404))(self)
+            server.requests.append({name.lower(): value for name, value in self.headers.items()})
+            server.answers.get(self.path, content(b"", 404))(self)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -93,33 +98,33 @@ def served(context: ssl.SSLContext | None = None) -> Iterator[Server]:
         def handle_error(self, *_: Any) -> None:  # clients here leave early on purpose
             pass
 
-    with Quiet(("127.0.0.1", 0), Handler) as server:
+    with Quiet(("127.0.0.1", 0), Handler) as listener:
         if context is not None:
-            context.sni_callback = lambda _, name, __: it.names.append(name)
-            server.socket = context.wrap_socket(
-                server.socket, server_side=True, do_handshake_on_connect=False
+            context.sni_callback = lambda _, name, __: server.names.append(name)
+            listener.socket = context.wrap_socket(
+                listener.socket, server_side=True, do_handshake_on_connect=False
             )
-        it.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        server.port = listener.server_address[1]
+        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        yield it
-        server.shutdown()
+        yield server
+        listener.shutdown()
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with served() as it:
-        yield it
+    with served() as running:
+        yield running
 
 
 def names(**hosts: str | list[str]) -> Callable[[str, int], list[str]]:
     """A resolver that knows these hosts; dots are written as underscores."""
 
     def resolve(host: str, port: int) -> list[str]:
-        found = hosts.get(host.replace(".", "_"))
-        if found is None:
+        addresses = hosts.get(host.replace(".", "_"))
+        if addresses is None:
             raise socket.gaierror(f"{host} is unknown")
-        return [found] if isinstance(found, str) else found
+        return [addresses] if isinstance(addresses, str) else addresses
 
     return resolve
 
@@ -204,10 +209,10 @@ def test_no_user_in_the_url(user: str) -> None:
 
 def test_three_redirects_are_followed_and_no_fourth(server: Server) -> None:
     hops = ["/1", "http://example.com/2", "//example.com/3", "/4"]
-    for status, here, there in zip(
+    for status, path, target in zip(
         (301, 302, 307, 308), ("/", "/1", "/2", "/3"), hops, strict=True
     ):
-        server.answers[here] = redirect(there, status)
+        server.answers[path] = redirect(target, status)
     assert code_of("http://example.com/", server) == "url_failed"
     assert len(server.requests) == 4
     server.answers["/3"] = content()
@@ -336,8 +341,8 @@ def authority() -> trustme.CA:
 def secure(authority: trustme.CA) -> Iterator[Server]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("example.com").configure_cert(context)
-    with served(context) as it:
-        yield it
+    with served(context) as running:
+        yield running
 
 
 def test_tls_asks_for_the_host_by_name_and_checks_its_certificate(
@@ -460,7 +465,7 @@ def chunked(pieces: int) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("counted", [False, True], ids=["told", "counted"])
+@pytest.mark.parametrize("counted", [False, True], ids=["declared", "counted"])
 def test_the_size_is_capped(server: Server, monkeypatch: pytest.MonkeyPatch, counted: bool) -> None:
     monkeypatch.setattr(fetch, "MAX_BYTES", 1000)
     server.answers["/"] = chunked(10) if counted else content(b"a" * 1000)

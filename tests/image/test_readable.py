@@ -211,10 +211,10 @@ EACH = 20
 
 def test_unreadable_pictures_are_refused() -> None:
     passed = [
-        f"{make.__name__} {seed}: {found.score:.2f}"
+        f"{make.__name__} {seed}: {result.score:.2f}"
         for make in UNREADABLE
         for seed in range(EACH)
-        if (found := readability(make(np.random.default_rng(seed)))).score >= READABLE_SCORE
+        if (result := readability(make(np.random.default_rng(seed)))).score >= READABLE_SCORE
     ]
     assert len(passed) <= 0.01 * EACH * len(UNREADABLE), passed
 
@@ -242,10 +242,10 @@ def test_the_reason_fits(make: Maker, reason: str) -> None:
 
 
 def is_readable(image: Image.Image) -> bool:
-    found = readability(image)
-    assert (found.reason is None) == (found.score >= READABLE_SCORE)
-    assert 0 <= found.score <= 1
-    return found.reason is None
+    result = readability(image)
+    assert (result.reason is None) == (result.score >= READABLE_SCORE)
+    assert 0 <= result.score <= 1
+    return result.reason is None
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caption.errors import HTTP_STATUS, BusyError, CaptionError, ImageError, OptionsError
 from caption.image import formats as image_formats
-from caption.image import load
+from caption.image import limits, load
 from caption.locale import messages
 from caption.locale.messages import error_body, percent
 from caption.server import admission
@@ -92,8 +92,8 @@ def test_the_usual_numbers_are_those_of_the_rooms_that_set_them() -> None:
         ImageError(
             "",
             code="too_many_pixels",
-            max_megapixels=image_formats.MAX_PIXELS // 10**6,
-            max_side=image_formats.MAX_SIDE,
+            max_megapixels=limits.MAX_PIXELS // 10**6,
+            max_side=limits.MAX_SIDE,
         )
     )
     assert messages.message(BusyError("")) == messages.message(

@@ -219,23 +219,23 @@ def test_two_hundred_visits_run_one_at_a_time_and_in_order() -> None:
     guard = threading.Lock()
     order: list[int] = []
     inside = 0
-    most = 0
+    most_inside = 0
     tickets = [gate.enter() for _ in range(200)]
 
     def visit(number: int) -> None:
-        nonlocal inside, most
+        nonlocal inside, most_inside
         with tickets[number] as ticket:
             assert ticket.wait(SOON_S)
             with guard:
                 inside += 1
-                most = max(most, inside)
+                most_inside = max(most_inside, inside)
                 order.append(number)
             with guard:
                 inside -= 1
 
     join(start(*[lambda number=number: visit(number) for number in range(200)]))
     assert order == list(range(200))
-    assert most == 1
+    assert most_inside == 1
     assert (gate.running, gate.waiting) == (0, 0)
 
 

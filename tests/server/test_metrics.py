@@ -23,7 +23,7 @@ def test_outcomes_are_counted_by_code() -> None:
     metrics = Metrics(Gate())
     assert {
         code
-        for name, code in (one for one in figures(metrics) if one[0] == "blip_descriptions_total")
+        for name, code in (key for key in figures(metrics) if key[0] == "blip_descriptions_total")
     } == {
         "ok",
         *HTTP_STATUS,
@@ -39,9 +39,9 @@ def test_outcomes_are_counted_by_code() -> None:
     ):
         metrics.failed(error)
     metrics.failed(CaptionError("x"))
-    found = figures(metrics)
+    values = figures(metrics)
     counted = {
-        code: found["blip_descriptions_total", code]
+        code: values["blip_descriptions_total", code]
         for code in ("ok", "image_invalid", "cancelled", "deadline", "queue_full", "internal")
     }
     assert counted == {
@@ -52,10 +52,10 @@ def test_outcomes_are_counted_by_code() -> None:
         "queue_full": 1,
         "internal": 1,
     }
-    assert (found["blip_decode_errors_total",], found["blip_cancellations_total",]) == (2, 1)
-    assert found["blip_description_seconds_sum",] == 30.3
+    assert (values["blip_decode_errors_total",], values["blip_cancellations_total",]) == (2, 1)
+    assert values["blip_description_seconds_sum",] == 30.3
     assert [
-        found["blip_description_seconds_bucket", edge]
+        values["blip_description_seconds_bucket", edge]
         for edge in ("0.25", "0.5", "25.0", "50.0", "+Inf")
     ] == [
         0,
@@ -70,12 +70,12 @@ def test_the_gate_is_told_as_it_is_now() -> None:
     gate = Gate()
     metrics = Metrics(gate)
     tickets = [gate.enter() for _ in range(3)]
-    found = figures(metrics)
-    assert (found["blip_in_flight",], found["blip_queue_depth",]) == (1, 2)
+    values = figures(metrics)
+    assert (values["blip_in_flight",], values["blip_queue_depth",]) == (1, 2)
     for ticket in tickets:
         ticket.leave()
-    found = figures(metrics)
-    assert (found["blip_in_flight",], found["blip_queue_depth",]) == (0, 0)
+    values = figures(metrics)
+    assert (values["blip_in_flight",], values["blip_queue_depth",]) == (0, 0)
 
 
 def test_each_has_a_registry_of_its_own() -> None:

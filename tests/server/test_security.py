@@ -38,7 +38,12 @@ from tests.support.paths import ROOT  # noqa: E402
 
 META = {"_type": "gradio.FileData"}
 MiB = 2**20
-CALL, UPLOAD, RUN, JOIN = ("/gradio_api/call/describe", "/gradio_api/upload", "/gradio_api/run/describe", "/gradio_api/queue/join")  # fmt: skip
+CALL, UPLOAD, RUN, JOIN = (
+    "/gradio_api/call/describe",
+    "/gradio_api/upload",
+    "/gradio_api/run/describe",
+    "/gradio_api/queue/join",
+)
 
 
 def png(width: int = 8) -> bytes:
@@ -120,23 +125,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     drawn = tmp_path_factory.mktemp("examples") / "drawn.png"
     drawn.write_bytes(png())
-    it = Server(0, folder, str(drawn))
+    server = Server(0, folder, str(drawn))
 
     def describe(image: str | None, text: str) -> Iterator[str]:
-        it.calls.put(image)
+        server.calls.put(image)
         if text == "broken":
             raise RuntimeError(f"{ROOT}/secret")
-        if text == "told":
+        if text == "user error":
             raise gr.Error("请先上传图片", print_exception=False)
         try:
             yield "first"
-            while text == "slow" and not it.go_on.is_set():
+            while text == "slow" and not server.go_on.is_set():
                 time.sleep(0.05)
                 yield "first"
             yield "last"
         finally:
             if text == "slow":
-                it.closed.set()
+                server.closed.set()
 
     def check(image: str | None, text: str) -> Any:
         if text == "unchecked":
@@ -155,18 +160,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             concurrency_limit=None,
             validator=check,
         )
-        gr.Examples([[it.example]], inputs=[picture], cache_examples=False)
+        gr.Examples([[server.example]], inputs=[picture], cache_examples=False)
     app, _, _ = demo.queue(api_open=False, default_concurrency_limit=None).launch(
-        server_name="0.0.0.0", prevent_thread_lock=True, quiet=True, share=False, run_history=False, enable_monitoring=False,
-        ssr_mode=False, app_kwargs={"lifespan": guard_lifespan()},
-    )  # fmt: skip
+        server_name="0.0.0.0",
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        app_kwargs={"lifespan": guard_lifespan()},
+    )
     assert isinstance(app.middleware_stack, GuardMiddleware)
     assert demo.server_port is not None
-    it.port = demo.server_port
+    server.port = demo.server_port
     try:
-        yield it
+        yield server
     finally:
-        it.client.close()
+        server.client.close()
         demo.close()
         os.environ.pop("GRADIO_TEMP_DIR", None)
         if before is not None:
@@ -224,12 +235,12 @@ def test_the_page_and_its_parts(server: Server) -> None:
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "192.168.1.5", "blip.test", "[::1]"])
 def test_the_page_works_under_every_name(server: Server, name: str) -> None:
-    here = f"{name}:{server.port}"
-    headers = {"host": here, "origin": f"http://{here}"}
+    own = f"{name}:{server.port}"
+    headers = {"host": own, "origin": f"http://{own}"}
     path = server.ask("POST", UPLOAD, headers=headers, **multipart(png())).json()[0]
     image = {
         "path": path,
-        "url": f"http://{here}/gradio_api/file={path}",
+        "url": f"http://{own}/gradio_api/file={path}",
         "orig_name": "x.png",
         "size": 9,
         "meta": META,
@@ -354,9 +365,16 @@ def wanted_files(tmp_path: Path) -> list[Path]:
     private = tmp_path / "private.png"
     private.write_bytes(png())
     return [
-        private, Path("/etc/passwd"), Path("/proc/self/environ"), ROOT / "pyproject.toml", ROOT / "tests" / "conftest.py",
-        ROOT / ".gitignore", ROOT / ".git" / "HEAD", Path(gr.__file__), Path(sys.executable),
-    ]  # fmt: skip
+        private,
+        Path("/etc/passwd"),
+        Path("/proc/self/environ"),
+        ROOT / "pyproject.toml",
+        ROOT / "tests" / "conftest.py",
+        ROOT / ".gitignore",
+        *(ROOT / ".git").glob("HEAD"),  # a linked checkout has no such folder
+        Path(gr.__file__),
+        Path(sys.executable),
+    ]
 
 
 def test_no_file_of_the_server_can_be_read(
@@ -369,13 +387,29 @@ def test_no_file_of_the_server_can_be_read(
         up = "/".join([".."] * len(uploaded.parent.parts))
         ways = [
             f"{prefix}{place}"
-            for prefix in ("/gradio_api/file=", "/gradio_api/file/", "/file=", "/gradio_api/file%3D", "/static/", "/assets/", "/svelte/")
-            for place in (
-                str(file), f"/{file}", os.path.relpath(file, ROOT), f"{uploaded.parent}/{up}{file}", f"file://{file}",
-                str(file).replace("/", "%2F"), str(file).replace("/", "%252F"), str(file).replace("/", "\\"), f"{file}%00.png",
-                f"{up}{file}", f"{up}{file}".replace("..", "%2e%2e"),
+            for prefix in (
+                "/gradio_api/file=",
+                "/gradio_api/file/",
+                "/file=",
+                "/gradio_api/file%3D",
+                "/static/",
+                "/assets/",
+                "/svelte/",
             )
-        ]  # fmt: skip
+            for place in (
+                str(file),
+                f"/{file}",
+                os.path.relpath(file, ROOT),
+                f"{uploaded.parent}/{up}{file}",
+                f"file://{file}",
+                str(file).replace("/", "%2F"),
+                str(file).replace("/", "%252F"),
+                str(file).replace("/", "\\"),
+                f"{file}%00.png",
+                f"{up}{file}",
+                f"{up}{file}".replace("..", "%2e%2e"),
+            )
+        ]
         for way in ways:
             status, body = server.raw("GET", way)
             assert status in (400, 403, 404), (way, status)
@@ -652,7 +686,10 @@ def test_no_answer_holds_a_traceback_or_a_path(server: Server) -> None:
 
 
 def test_what_the_app_tells_the_user_arrives(server: Server) -> None:
-    assert json.loads(server.call(None, "told").text.split("data: ")[1])["error"] == "请先上传图片"
+    assert (
+        json.loads(server.call(None, "user error").text.split("data: ")[1])["error"]
+        == "请先上传图片"
+    )
     refused = server.call(None, "bad")
     assert (refused.status_code, refused.json()["detail"][1]["message"]) == (422, "不行")
     failed = server.call(None, "unchecked")
@@ -666,8 +703,13 @@ def test_allowed_hosts_let_the_app_itself_start() -> None:
         gr.Textbox()
     lifespan = guard_lifespan(allowed_hosts=("blip.test",))
     _, url, _ = demo.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, run_history=False, ssr_mode=False, app_kwargs={"lifespan": lifespan}
-    )  # fmt: skip
+        server_name="127.0.0.1",
+        prevent_thread_lock=True,
+        quiet=True,
+        run_history=False,
+        ssr_mode=False,
+        app_kwargs={"lifespan": lifespan},
+    )
     try:
         for name, status in (("blip.test", 200), ("blip.test:5", 200), ("evil.test", 403)):
             assert (

@@ -106,9 +106,9 @@ def test_a_stop_and_the_deadline_end_running_and_waiting(waiting: bool) -> None:
 def test_the_deadline_counts_from_admission() -> None:
     service = service_of(FakeDescriber(), None, 0.2)
     ticket = service.admit()
-    assert service.over(ticket, never) is None
+    assert service.cancellation(ticket, never) is None
     time.sleep(0.25)
-    reason = service.over(ticket, never)
+    reason = service.cancellation(ticket, never)
     assert reason is not None
     assert reason.code == "deadline"
     with pytest.raises(Cancelled):

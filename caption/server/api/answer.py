@@ -1,34 +1,28 @@
-"""The HTTP API: what a user of the page can do, a script can do. On the page's port, behind its
-guard and its gate.
-
-An endpoint takes its place at the gate before it reads the body, so that a full gate refuses at
-once, and raises `CaptionError`; what it asks of a description is checked by `DescribeOptions`
-alone. The schema at /openapi.json is made from the same classes.
-"""
+"""Answers to requests that failed, some of them before their body has been read."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import anyio
 from fastapi.responses import JSONResponse
 
 from caption.errors import CaptionError
-from caption.hub.find import folder_state
-from caption.hub.specs import MODELS
-from caption.locale import messages
-from caption.server.api.schema import ModelState
-from caption.server.guard.asgi import Receive, Scope, Send
+from caption.server.asgi import Receive, Scope, Send
 
-# what the older API says with a status of its own
-OLDER_KEPT = ("url_forbidden", "queue_full", "draining")
+LINGER_S = 2.0  # for a refused client to send the rest of its body
+_EARLY_CODES = ("queue_full", "draining", "too_large")  # raised before the body has been read
 
 
-_TOLD_EARLY = ("queue_full", "draining", "too_large")  # before the body has been read
+def failed(error: CaptionError, content: object, status: int | None = None) -> JSONResponse:
+    """The answer to a request that failed. `status`: None takes the error's own."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    answer = _EarlyRefusal if error.code in _EARLY_CODES else JSONResponse
+    return answer(content, status or error.http_status, headers)
 
 
-class _Refusal(JSONResponse):
-    """An answer that comes before the request's body has been read. It is told at once; what the
+class _EarlyRefusal(JSONResponse):
+    """An answer that comes before the request's body has been read. It is sent at once; what the
     client is still sending is then read away for a moment: a connection that is closed over unread
     bytes is reset, and takes the answer along.
     """
@@ -43,43 +37,12 @@ class _Refusal(JSONResponse):
         )
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         with anyio.move_on_after(LINGER_S):
-            while (message := await receive())["type"] == "http.request" and message.get(
-                "more_body", False
-            ):
-                pass
+            await _read_away(receive)
         await send({"type": "http.response.body", "body": b""})
 
 
-def failed(error: CaptionError, content: object, status: int | None = None) -> JSONResponse:
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    answer = _Refusal if error.code in _TOLD_EARLY else JSONResponse
-    return answer(content, status or error.http_status, headers)
-
-
-def failed_older(error: CaptionError) -> JSONResponse:
-    if error.code in ("bad_json", "bad_param"):  # it has one parameter
-        return failed(error, {"error": "Missing 'image_url'"}, 400)
-    return failed(
-        error, {"error": messages.message(error)}, None if error.code in OLDER_KEPT else 500
-    )
-
-
-def model_states(damaged: Iterable[str]) -> list[ModelState]:
-    states = []
-    for spec in MODELS.values():
-        # some damage only loading tells
-        state = "damaged" if spec.name in damaged else folder_state(spec)
-        states.append(
-            ModelState(
-                name=spec.name,
-                title=spec.title,
-                parameters=spec.parameters,
-                size_bytes=spec.approx_bytes,
-                state=state,
-                writes=spec.kind.writes_captions,
-            )
-        )
-    return states
-
-
-LINGER_S = 2.0
+async def _read_away(receive: Receive) -> None:
+    more = True
+    while more:
+        message = await receive()
+        more = message["type"] == "http.request" and message.get("more_body", False)

@@ -1,9 +1,6 @@
-"""The HTTP API: what a user of the page can do, a script can do. On the page's port, behind its
-guard and its gate.
+"""What a request asks for: the picture and the options, in any of the forms that a request has.
 
-An endpoint takes its place at the gate before it reads the body, so that a full gate refuses at
-once, and raises `CaptionError`; what it asks of a description is checked by `DescribeOptions`
-alone. The schema at /openapi.json is made from the same classes.
+A request that can't be understood raises `CaptionError`.
 """
 
 from __future__ import annotations
@@ -24,26 +21,13 @@ from caption.errors import CaptionError, ImageError, OptionsError
 from caption.image.load import MAX_BYTES
 from caption.options import DescribeOptions, check_flag
 from caption.server.api.schema import OPTION_SCHEMAS, OPTION_TYPES
+from caption.server.guard.body import MAX_BODY_BYTES
 from caption.server.guard.checks import parse_json
-from caption.server.guard.middleware import MAX_BODY_BYTES
-
-
-def options_from(values: Mapping[str, object]) -> DescribeOptions:
-    """Options as they come from JSON, which has one kind of number. Raises `OptionsError`, also for
-    an unknown name.
-    """
-    chosen: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in OPTION_TYPES:
-            raise OptionsError(f"there is no option {name[:40]!r}", name=name)
-        whole = OPTION_TYPES[name] is int and isinstance(value, float) and value.is_integer()
-        chosen[name] = int(value) if whole else value  # type: ignore[call-overload]
-    return DescribeOptions(**chosen)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a request asks for. Either the picture's bytes are given or its URL."""
+class DescribeRequest:
+    """Either the picture's bytes are given or its URL."""
 
     image: bytes | None
     image_url: str | None
@@ -51,95 +35,21 @@ class Asked:
     heatmaps: bool = False
 
 
-def _asked(image: bytes | None, image_url: str | None, values: Mapping[str, object]) -> Asked:
-    values = dict(values)
-    heatmaps = values.pop("heatmaps", False)
-    check_flag("heatmaps", heatmaps)
-    if image and image_url:
-        raise OptionsError("both a picture and a URL", name="image_url")
-    if not image and not image_url:
-        raise ImageError("no picture was given", code="no_image")
-    if image and len(image) > MAX_BYTES:
-        raise _too_large()
-    return Asked(image or None, image_url or None, options_from(values), bool(heatmaps))
-
-
-def _too_large() -> ImageError:
-    return ImageError(f"more than {MAX_BYTES} bytes", code="too_large", max_mib=MAX_BYTES // 2**20)
-
-
-def _together(*sources: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """The options of a request's query and body. Raises `OptionsError` where one is given twice."""
-    values: dict[str, object] = {}
-    for name, value in (pair for source in sources for pair in source):
-        if name in values:
-            raise OptionsError(f"{name[:40]!r} is given twice", name=name)
-        values[name] = value
-    return values
-
-
-def _from_text(name: str, text: str) -> tuple[str, object]:
-    """An option of a query or a form: a text, or a number or flag as JSON writes it; there is no
-    null.
-    """
-    if OPTION_TYPES.get(name) is str:
-        return name, text
-    with contextlib.suppress(ValueError, RecursionError):
-        if (value := json.loads(text)) is not None:
-            return name, value
-    raise OptionsError(f"{name[:40]!r} is {text[:40]!r}", name=name)
-
-
-def _query(request: Request) -> list[tuple[str, object]]:
-    return [_from_text(name, text) for name, text in request.query_params.multi_items()]
-
-
-async def read(request: Request) -> Asked:
+async def read_request(request: Request) -> DescribeRequest:
     """A request in any of its forms: JSON, a form with a file, or else the picture's bytes."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        content = await _body(request, MAX_BODY_BYTES)
+        content = await read_body(request, MAX_BODY_BYTES)
         image, image_url, values = await run_in_threadpool(_from_json, content)
-        return _asked(image, image_url, _together(_query(request), values.items()))
+        return _checked(image, image_url, _merged(_query(request), values.items()))
     if kind == "multipart/form-data":
         image, texts = await _form(request)
         fields = [_from_text(name, text) for name, text in texts]
-        return _asked(image, None, _together(_query(request), fields))
-    return _asked(await _body(request, MAX_BYTES), None, _together(_query(request)))
+        return _checked(image, None, _merged(_query(request), fields))
+    return _checked(await read_body(request, MAX_BYTES), None, _merged(_query(request)))
 
 
-MAX_OLDER_BODY_BYTES = 64 * 2**10  # it holds a URL
-
-
-async def read_older(request: Request) -> Asked:
-    """The older shape: JSON with an `image_url`, for a short caption."""
-    value = parse_json(await _body(request, MAX_OLDER_BODY_BYTES))
-    url = value.get("image_url") if isinstance(value, dict) else None
-    if not isinstance(url, str) or not url:
-        raise OptionsError("no image_url", name="image_url")
-    return Asked(None, url, DescribeOptions(strategy="plain"))
-
-
-def _from_json(content: bytes) -> tuple[bytes | None, str | None, dict[str, object]]:
-    """(picture, URL, the rest) of a JSON body."""
-    value = parse_json(content)
-    if not isinstance(value, dict):
-        raise CaptionError("the JSON is no object", code="bad_json")
-    texts = {name: value.pop(name) for name in ("image", "image_url") if name in value}
-    for name, text in texts.items():
-        if not isinstance(text, str):
-            raise OptionsError(f"{name} is no text", name=name)
-    image = texts.get("image")
-    if image is None:
-        return None, texts.get("image_url"), value
-    data = image.partition(",")[2] if image.startswith("data:") else image
-    try:
-        return base64.b64decode(data, validate=True), texts.get("image_url"), value
-    except (binascii.Error, ValueError) as error:
-        raise ImageError("the image is no base64") from error
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
     """The whole body, refused at its head where that tells its length. Raises `ImageError`
     (too_large).
     """
@@ -152,6 +62,88 @@ async def _body(request: Request, max_bytes: int) -> bytes:
             raise _too_large()
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def options_from(values: Mapping[str, object]) -> DescribeOptions:
+    """Options as they come from JSON, which has one kind of number. Raises `OptionsError`, also for
+    an unknown name.
+    """
+    chosen: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in OPTION_TYPES:
+            raise OptionsError(f"there is no option {name[:40]!r}", name=name)
+        if OPTION_TYPES[name] is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        chosen[name] = value
+    return DescribeOptions(**chosen)
+
+
+def _checked(
+    image: bytes | None, image_url: str | None, values: dict[str, object]
+) -> DescribeRequest:
+    heatmaps = values.pop("heatmaps", False)
+    check_flag("heatmaps", heatmaps)
+    if image and image_url:
+        raise OptionsError("both a picture and a URL", name="image_url")
+    if not image and not image_url:
+        raise ImageError("no picture was given", code="no_image")
+    if image and len(image) > MAX_BYTES:
+        raise _too_large()
+    return DescribeRequest(image or None, image_url or None, options_from(values), bool(heatmaps))
+
+
+def _too_large() -> ImageError:
+    return ImageError(f"more than {MAX_BYTES} bytes", code="too_large", max_mib=MAX_BYTES // 2**20)
+
+
+def _merged(*sources: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """The options of a request's query and body. Raises `OptionsError` where one is given twice."""
+    values: dict[str, object] = {}
+    for source in sources:
+        for name, value in source:
+            if name in values:
+                raise OptionsError(f"{name[:40]!r} is given twice", name=name)
+            values[name] = value
+    return values
+
+
+def _query(request: Request) -> list[tuple[str, object]]:
+    return [_from_text(name, text) for name, text in request.query_params.multi_items()]
+
+
+def _from_text(name: str, text: str) -> tuple[str, object]:
+    """An option of a query or a form: a text, or a number or flag as JSON writes it; there is no
+    null.
+    """
+    if OPTION_TYPES.get(name) is str:
+        return name, text
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if value is not None:
+            return name, value
+    raise OptionsError(f"{name[:40]!r} is {text[:40]!r}", name=name)
+
+
+def _from_json(content: bytes) -> tuple[bytes | None, str | None, dict[str, object]]:
+    """(picture, URL, the rest) of a JSON body."""
+    value = parse_json(content)
+    if not isinstance(value, dict):
+        raise CaptionError("the JSON is no object", code="bad_json")
+    texts = {name: value.pop(name) for name in ("image", "image_url") if name in value}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise OptionsError(f"{name} is no text", name=name)
+    image, image_url = texts.get("image"), texts.get("image_url")
+    return None if image is None else _from_base64(image), image_url, value
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes of base64 or of a data URL."""
+    data = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageError("the image is no base64") from error
 
 
 class _InMemory(MultiPartParser):

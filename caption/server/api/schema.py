@@ -1,5 +1,5 @@
-"""What /openapi.json says about the API, made from the classes that do the work: the options, the
-description, the error codes.
+"""What /openapi.json says about descriptions, made from the classes that do the work: the options,
+the description, the error codes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _DOCUMENTED: dict[str, dict[str, Any]] = {
     "multi_round": {"description": "false: one round, whatever the detail."},
     "strategy": {
         "enum": list(STRATEGIES),
-        "description": "grounded: checked detail, with its evidence. forced: long, by parameters. plain: one short caption.",
+        "description": "grounded: checked detail, with its evidence. forced: long, by parameters."
+        " plain: one short caption.",
     },
     "seed": {
         "minimum": 0,
@@ -33,7 +34,8 @@ _DOCUMENTED: dict[str, dict[str, Any]] = {
     "min_support": {
         "minimum": 0,
         "maximum": 1,
-        "description": "Only with grounded: what a sentence needs to enter the text. null: what suits the model.",
+        "description": "Only with grounded: what a sentence needs to enter the text."
+        " null: what suits the model.",
     },
     "suppress_nonwords": {"description": "Keep the model from writing its non-words (araffe …)."},
     "prompt": {
@@ -60,20 +62,20 @@ def _in_query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An option as a query has it: there is no null, and no default, which Swagger UI would send
     beside the body's.
     """
-    kind: dict[str, Any] = next(
-        (one for one in schema.get("anyOf", []) if one["type"] != "null"), {}
-    )
-    told = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
-    return {"name": name, "in": "query", "schema": {**kind, **told}}
+    alternatives = [kind for kind in schema.get("anyOf", []) if kind["type"] != "null"]
+    kind = alternatives[0] if alternatives else {}
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {"name": name, "in": "query", "schema": {**kind, **rest}}
 
 
 DESCRIBE_REQUEST: dict[str, Any] = {
     "parameters": [_in_query(name, schema) for name, schema in OPTION_SCHEMAS.items()],
     "requestBody": {
         "required": True,
-        "description": "Options stand in the query, in fields beside the file, or in the JSON. Any other content type is a picture's bytes.",
+        "description": "Options stand in the query, in fields beside the file, or in the JSON."
+        " Any other content type is a picture's bytes.",
         "content": {
-            # The options' fields aren't told: Swagger UI would fill in every one of them.
+            # The options' fields aren't listed: Swagger UI would fill in every one of them.
             "multipart/form-data": {
                 "schema": {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}
             },
@@ -102,20 +104,6 @@ DESCRIBE_REQUEST: dict[str, Any] = {
         },
     },
 }
-OLDER_REQUEST: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"image_url": {"type": "string"}},
-                    "required": ["image_url"],
-                }
-            }
-        },
-    }
-}
 
 
 class Fault(BaseModel):
@@ -128,40 +116,6 @@ class Fault(BaseModel):
 
 class ErrorAnswer(BaseModel):
     error: Fault
-
-
-class OlderError(BaseModel):
-    error: str
-
-
-class OlderAnswer(BaseModel):
-    description: str
-
-
-class ModelState(BaseModel):
-    name: str
-    title: str
-    parameters: int
-    size_bytes: int
-    state: Literal["present", "missing", "damaged"]
-    writes: bool  # else it checks what others write
-
-
-class CurrentModel(BaseModel):
-    name: str
-    device: str
-    precision: str
-
-
-class Models(BaseModel):
-    """`current` is the one that speaks."""
-
-    current: CurrentModel
-    models: list[ModelState]
-
-
-class Health(BaseModel):
-    status: Literal["ok", "ready"]
 
 
 def description_model() -> type[BaseModel]:
@@ -178,11 +132,13 @@ def description_model() -> type[BaseModel]:
 
 def responses(*codes: str, model: type[BaseModel] = ErrorAnswer) -> dict[int | str, dict[str, Any]]:
     """What FastAPI wants to know about answers with these codes."""
-    found: dict[int | str, dict[str, Any]] = {}
+    by_status: dict[int, list[str]] = {}
     for code in sorted(codes, key=HTTP_STATUS.__getitem__):
-        known = found.setdefault(HTTP_STATUS[code], {"model": model, "description": ""})
-        known["description"] = ", ".join(filter(None, (known["description"], code)))
-    return found
+        by_status.setdefault(HTTP_STATUS[code], []).append(code)
+    return {
+        status: {"model": model, "description": ", ".join(names)}
+        for status, names in by_status.items()
+    }
 
 
 GUARDED = ("origin_forbidden", "internal")  # what the guard may say to any request

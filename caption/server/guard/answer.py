@@ -1,16 +1,4 @@
-"""What stands between a stranger on the network and Gradio's server: a pure ASGI middleware, and a
-safe environment.
-
-The app listens on every interface, and Gradio 6.31 by itself would fetch URLs and open files a
-client names, let every web site's script call it, take bodies of any size and put exception texts
-into answers. `guard_lifespan` closes that:
-
-    prepare_environment()  # before gradio is imported
-    demo.launch(app_kwargs={"lifespan": guard_lifespan(allowed_hosts=...)}, ...)
-
-A plain `app_kwargs={"middleware": ...}` would sit inside Gradio's CORS middleware, which answers
-preflights and adds its headers outside of it.
-"""
+"""A response on its way out: the headers every answer carries, and no words of exceptions."""
 
 from __future__ import annotations
 
@@ -23,27 +11,35 @@ from typing import Any
 from caption.errors import CaptionError
 from caption.locale import messages
 from caption.locale.messages import error_body
-from caption.server.guard.asgi import Message, Send
-from caption.server.guard.checks import GRADIO, OLDER_API
+from caption.server.asgi import Message, Send
+from caption.server.guard.checks import FILE, GRADIO, OLDER_API
 
 logger = logging.getLogger(__name__)
-
 
 # Gradio runs `js=` code through the AsyncFunction constructor and writes inline scripts and styles;
 # everything else comes from this server. The browser itself thus refuses any request to the
 # outside.
 PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'self'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; "
+    "font-src 'self' data:; "
+    "connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; "
+    "object-src 'none'; "
+    "base-uri 'self'; "
+    "form-action 'self'; "
+    "frame-ancestors 'self'"
 )
 # Uploaded files are data, never a page of this server.
 FILE_POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
 
 
 class Answer:
-    """A response on its way out: its headers are completed, failures hidden. `closed`: refused, the
-    app is not heard.
+    """One response. `closed`: the request is refused, what the app sends is dropped. `answered` is
+    given the status when the response begins.
     """
 
     def __init__(self, path: str, send: Send, answered: Callable[[int], None]) -> None:
@@ -53,22 +49,23 @@ class Answer:
         self._send = send
         self._answered = answered
         self._begun = False
-        self._hidden: tuple[Message, list[bytes]] | None = None
+        self._held_back: tuple[Message, list[bytes]] | None = None
 
     async def send(self, message: Message) -> None:
+        """What the app sends; a failure is held back until its whole body is known."""
         if self.closed:
             return
         if message["type"] == "http.response.start":
             status = message["status"]
             if status == 500 or (status == 400 and self._path.startswith(GRADIO)):
-                self._hidden = (message, [])
+                self._held_back = (message, [])
                 return
             await self._start(status, message.get("headers", []))
-        elif self._hidden is not None:
-            start, chunks = self._hidden
+        elif self._held_back is not None:
+            start, chunks = self._held_back
             chunks.append(message.get("body", b""))
             if not message.get("more_body", False):
-                await self._reveal(start, b"".join(chunks))
+                await self._send_failure(start, b"".join(chunks))
         else:
             await self._send(message)
 
@@ -91,7 +88,7 @@ class Answer:
         await self._start(status or error.http_status, headers)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def _reveal(self, start: Message, body: bytes) -> None:
+    async def _send_failure(self, start: Message, body: bytes) -> None:
         """Gradio puts the text of any exception into its 400s, and starlette its own words into a
         500.
         """
@@ -106,7 +103,7 @@ class Answer:
         await self.refuse(CaptionError("hidden", code=code), start["status"])
 
     async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        policy = FILE_POLICY if self._path.startswith(f"{GRADIO}file=") else PAGE_POLICY
+        policy = FILE_POLICY if self._path.startswith(FILE) else PAGE_POLICY
         ours = {
             b"x-request-id": self.request_id.encode(),
             b"x-content-type-options": b"nosniff",

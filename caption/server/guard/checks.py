@@ -1,28 +1,21 @@
-"""What stands between a stranger on the network and Gradio's server: a pure ASGI middleware, and a
-safe environment.
-
-The app listens on every interface, and Gradio 6.31 by itself would fetch URLs and open files a
-client names, let every web site's script call it, take bodies of any size and put exception texts
-into answers. `guard_lifespan` closes that:
-
-    prepare_environment()  # before gradio is imported
-    demo.launch(app_kwargs={"lifespan": guard_lifespan(allowed_hosts=...)}, ...)
-
-A plain `app_kwargs={"middleware": ...}` would sit inside Gradio's CORS middleware, which answers
-preflights and adds its headers outside of it.
+"""What a request to Gradio's routes may name: routes that callers of this app need, and files that
+were uploaded. The check of a JSON body serves the API too.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from caption.errors import CaptionError
-from caption.server.guard.hosts import ORIGIN, PORTS, HostPort, host_port, names_another_place
+from caption.server.guard.hosts import ORIGIN, PORTS, HostPort, host_port
 
 MAX_JSON_ITEMS = 10_000  # a call has some 30; millions of empty lists would take gigabytes
 
 GRADIO = "/gradio_api/"  # gradio's own `API_PREFIX`
+UPLOAD = f"{GRADIO}upload"
+FILE = f"{GRADIO}file="
 # What the page, gradio_client and plain HTTP callers need. Closed on purpose: component_server,
 # custom_component, deep_link, dev, mcp, monitoring, process_recording (stores and converts films),
 # profiling, proxy=, run-history (talks to a hub with a client's token), stream, vibe-* (rewrites
@@ -48,17 +41,27 @@ OPEN_ROUTES = frozenset(
 )
 OLDER_API = "/blip-analyze-image"  # answers failures in a shape of its own
 
+# A scheme of two letters or more (C: is a drive), or what Windows and browsers read as another
+# machine.
+_REMOTE = re.compile(r"[a-z][a-z0-9+.\-]+:|[\\/]{2}", re.ASCII | re.I)
+_IGNORED_BEFORE_URLS = "".join(map(chr, range(33)))  # spaces and control characters
+
+
+def is_remote(text: str) -> bool:
+    """Whether a client's path is a URL or a network share rather than a file on this machine."""
+    return _REMOTE.match(text.lstrip(_IGNORED_BEFORE_URLS)) is not None
+
 
 def check_route(path: str) -> None:
     """Raise `CaptionError` (url_forbidden, not_found) for what no caller of this app needs."""
-    if path.startswith(GRADIO):
-        rest = path[len(GRADIO) :]
-        if rest.startswith("file="):
-            if names_another_place(rest[len("file=") :]):
-                raise CaptionError("file= with a URL", code="url_forbidden")
-        elif rest.startswith(("proxy=", "file/")):
+    if path.startswith(FILE):
+        if is_remote(path.removeprefix(FILE)):
+            raise CaptionError("file= with a URL", code="url_forbidden")
+    elif path.startswith(GRADIO):
+        rest = path.removeprefix(GRADIO)
+        if rest.startswith(("proxy=", "file/")):
             raise CaptionError("a relay", code="url_forbidden")
-        elif rest.split("/")[0] not in OPEN_ROUTES:
+        if rest.split("/")[0] not in OPEN_ROUTES:
             raise CaptionError(f"{path[:200]!r} is closed", code="not_found")
     elif path.split("/")[1:2] == ["monitoring"]:
         raise CaptionError(f"{path[:200]!r} is closed", code="not_found")
@@ -104,24 +107,27 @@ def check_payload(payload: object, *, folder: Path, own: HostPort | None) -> Non
             path, url = value.get("path"), value.get("url")
             if isinstance(path, str) and not _is_upload(path, folder):
                 raise CaptionError(f"path {path[:200]!r} was not uploaded", code="url_forbidden")
-            if isinstance(url, str) and not _is_harmless(url, beside=path, own=own):
+            if isinstance(url, str) and not _is_harmless(url, path=path, own=own):
                 raise CaptionError(
                     f"url {url[:200]!r} is not an uploaded file", code="url_forbidden"
                 )
 
 
-def _is_harmless(url: str, *, beside: object, own: HostPort | None) -> bool:
+def _is_harmless(url: str, *, path: object, own: HostPort | None) -> bool:
+    """Whether Gradio won't fetch the URL that stands beside a path."""
     if not url or url.startswith("data:"):
         return True
-    if (match := ORIGIN.match(url)) is None:
-        here = url.startswith("/") and not names_another_place(url)
+    match = ORIGIN.match(url)
+    if match is None:
+        is_own = url.startswith("/") and not is_remote(url)
     else:
-        here = own is not None and host_port(match["host"], PORTS[match["scheme"].lower()]) == own
-    return here and isinstance(beside, str)
+        port = PORTS[match["scheme"].lower()]
+        is_own = own is not None and host_port(match["host"], port) == own
+    return is_own and isinstance(path, str)
 
 
 def _is_upload(path: str, folder: Path) -> bool:
-    if names_another_place(path):  # first: resolving a network share would call that machine
+    if is_remote(path):  # first: resolving a network share would call that machine
         return False
     try:
         return Path(path).resolve().is_relative_to(folder)

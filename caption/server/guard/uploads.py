@@ -1,27 +1,21 @@
-"""What stands between a stranger on the network and Gradio's server: a pure ASGI middleware, and a
-safe environment.
-
-The app listens on every interface, and Gradio 6.31 by itself would fetch URLs and open files a
-client names, let every web site's script call it, take bodies of any size and put exception texts
-into answers. `guard_lifespan` closes that:
-
-    prepare_environment()  # before gradio is imported
-    demo.launch(app_kwargs={"lifespan": guard_lifespan(allowed_hosts=...)}, ...)
-
-A plain `app_kwargs={"middleware": ...}` would sit inside Gradio's CORS middleware, which answers
-preflights and adds its headers outside of it.
+"""The folder of uploaded files: where it is, that it doesn't fill the disk, and that half-written
+files don't stay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from caption.errors import CaptionError
+
 STALE_UPLOAD_S = 3600.0
+MIN_FREE_BYTES = 2**30  # left on the disk by uploads
 
 
 def upload_folder() -> Path:
@@ -31,7 +25,17 @@ def upload_folder() -> Path:
     ).resolve()
 
 
+def check_disk(folder: Path) -> None:
+    """Raise `CaptionError` (disk_full) where an upload could fill the disk; the folder needn't be
+    there yet.
+    """
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if shutil.disk_usage(existing).free < MIN_FREE_BYTES:
+        raise CaptionError("the disk is nearly full", code="disk_full")
+
+
 async def sweep_uploads(folder: Path) -> None:
+    """Remove stale uploads again and again, until cancelled."""
     while True:
         await asyncio.to_thread(remove_stale_uploads, folder)
         await asyncio.sleep(STALE_UPLOAD_S / 4)

@@ -1,4 +1,4 @@
-"""metadata: a caption goes into the file and comes out again, and nothing else changes."""
+"""A caption goes into the file and comes out again, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from caption.errors import ImageError
-from caption.image.metadata import MAX_PIECES, caption_of, content_hash, with_caption
+from caption.image.metadata import caption_of, content_hash, with_caption
+from caption.image.metadata.pieces import MAX_PIECES
 
 PICTURE = Image.effect_mandelbrot((23, 17), (-2, -1, 1, 1), 20).convert("RGB")
 CAPTION = 'a red "ball" & a <blue> 盒子 on a table'
