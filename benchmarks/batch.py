@@ -30,7 +30,7 @@ from caption.hub.find import find_model
 from caption.jobs.journal import Journal
 from caption.jobs.local import run_batch
 from caption.jobs.options import BatchOptions
-from caption.prompts import PRESETS
+from caption.prompts import DEFAULT_TABLES
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
@@ -64,7 +64,7 @@ def by_transformers(
     processor: BlipProcessor, network: BlipForConditionalGeneration, pictures: Path
 ) -> Captions:
     """As the model card does it, with the search of our plain captions."""
-    search, found = PRESETS["plain"], {}
+    search, found = DEFAULT_TABLES.presets["plain"], {}
     for path in sorted(pictures.iterdir()):
         with Image.open(path) as picture:
             inputs = processor(images=picture.convert("RGB"), return_tensors="pt")

@@ -1,9 +1,13 @@
 """Make a model's `calibration.json`: how its evidence turns into a probability, and what its
 pictures look like.
 
-    python -m benchmarks.calibrate --model demo --scenes 400                        # the demo
-    models, on drawn scenes python -m benchmarks.quality --calibrate PICTURES --annotations
-    captions.json --model large     # a user's, on captioned pictures
+The demo models, on drawn scenes:
+
+    python -m benchmarks.calibrate --model demo --scenes 400
+
+A user's model, on captioned pictures:
+
+    python -m benchmarks.quality --calibrate PICTURES --annotations captions.json --model large
 
 Drawn scenes: the pipeline's own statements against the truth. Captioned pictures: the statements of
 a picture's own captions are true, those of another picture's captions are false unless its own
@@ -24,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.coco import Captioned
 from benchmarks.truth import verdict
@@ -33,9 +38,9 @@ from caption.evidence.judge import Judge, agreement, numbers, summary
 from caption.hub.files import WEIGHTS_FILE
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
-from caption.language.claims import claims
+from caption.language.claims import Claim, claims
 from caption.language.text import split_phrases
-from caption.strategies.inquiry import supported_text
+from caption.strategies.threshold import supported_text
 from caption.types import Sentence
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
@@ -82,23 +87,17 @@ def judged_statements(statements: Iterable[Sentence], scene: Scene) -> list[Judg
     """The pipeline's statements about a scene against its truth; those of round 1 that no region
     repeated also as they stand where none is looked at.
     """
-    found = []
-    for one in statements:
-        truth = is_true(one.text, scene)
-        if truth is None or one.evidence is None:
+    judged = []
+    for statement in statements:
+        text, evidence, truth = statement.text, statement.evidence, is_true(statement.text, scene)
+        if truth is None or evidence is None:
             continue
-        found.append(Judged(numbers(one.text, one.evidence), truth))
-        if (
-            one.round == 1
-            and one.evidence.match_nouns is not None
-            and one.evidence.match_region is None
-        ):
-            found.append(
-                Judged(
-                    numbers(one.text, dataclasses.replace(one.evidence, match_nouns=None)), truth
-                )
-            )
-    return found
+        judged.append(Judged(numbers(text, evidence), truth))
+        seen_whole = statement.round == 1 and evidence.match_region is None
+        if seen_whole and evidence.match_nouns is not None:
+            without_regions = dataclasses.replace(evidence, match_nouns=None)
+            judged.append(Judged(numbers(text, without_regions), truth))
+    return judged
 
 
 def scene_summaries(
@@ -117,73 +116,68 @@ def described_scenes(
     """What the pipeline states about held-out scenes, what it supposes where there is a matcher
     included.
     """
-    before = describer.grounded
-    describer.grounded = dataclasses.replace(before, suppose=describer.judge.matcher is not None)
-    found = []
-    try:
-        for number in range(first, first + scenes):
-            scene = random_scene(HELD_OUT_SEEDS + number)
-            description = describer.describe(
-                draw(scene, PICTURE_SIDE), DescribeOptions(strategy="grounded")
-            )
-            found.append(Described(scene, description.statements))
-            if len(found) % 20 == 0:
-                print(f"{len(found)} scenes", flush=True)
-    finally:
-        describer.grounded = before
-    return found
+    has_matcher = describer.judge.matcher is not None
+    settings = dataclasses.replace(describer.tables.grounded, suppose=has_matcher)
+    supposing = describer.with_tables(dataclasses.replace(describer.tables, grounded=settings))
+    described = []
+    for number in range(first, first + scenes):
+        scene = random_scene(HELD_OUT_SEEDS + number)
+        picture = draw(scene, PICTURE_SIDE)
+        description = supposing.describe(picture, DescribeOptions(strategy="grounded"))
+        described.append(Described(scene, description.statements))
+        if len(described) % 20 == 0:
+            print(f"{len(described)} scenes", flush=True)
+    return described
 
 
 def stated_in(captions: Iterable[str]) -> dict[str, list[str]]:
     """The statements of captions, each with the captions that make it."""
-    found: dict[str, list[str]] = {}
+    sources: dict[str, list[str]] = {}
     for caption in captions:
         for phrase in split_phrases(caption):
-            found.setdefault(phrase.lower(), []).append(caption)
-    return found
+            sources.setdefault(phrase.lower(), []).append(caption)
+    return sources
 
 
 def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -> list[Judged]:
     """The statements of captioned pictures, each picture's own and as many of another's."""
     rng = random.Random(seed)
-    statements = [stated_in(one.captions) for one in captioned]
-    found = []
-    for number, one in enumerate(captioned):
-        own = list(statements[number])
-        claimed = {caption: claims(caption.lower()) for caption in one.captions}
-        everything = frozenset().union(*claimed.values())
-        other = (
-            statements[(number + rng.randrange(1, len(captioned))) % len(captioned)]
-            if len(captioned) > 1
-            else {}
-        )
-        foreign = [text for text in other if not claims(text) <= everything][: len(own)]
-        texts = own + foreign
+    statements = [stated_in(picture.captions) for picture in captioned]
+    judged = []
+    for number, picture in enumerate(captioned):
+        own = statements[number]
+        claimed = {caption: claims(caption.lower()) for caption in picture.captions}
+        everything: frozenset[Claim] = frozenset().union(*claimed.values())
+        others: dict[str, list[str]] = {}
+        if len(captioned) > 1:
+            others = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)]
+        foreign = [text for text in others if not claims(text) <= everything][: len(own)]
+        texts = [*own, *foreign]
         if not texts:
             continue
-        sight = judge.see([load_image(one.path)], [WHOLE])
+        sight = judge.see([load_image(picture.path)], [WHOLE])
         for i, (followed, alone) in enumerate(judge.weigh(sight, texts)):
-            # a caption agrees with itself: only what others say tells anything
-            said_by = statements[number].get(texts[i], ())
-            others = [claim for caption, claim in claimed.items() if caption not in said_by]
-            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, others))
-            found.append(Judged(numbers(followed.text, evidence), i < len(own)))
-    return found
+            # a caption agrees with itself: only the other captions count
+            sources = own.get(followed.text, ())
+            independent = [claimed[caption] for caption in claimed if caption not in sources]
+            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, independent))
+            judged.append(Judged(numbers(followed.text, evidence), true=i < len(own)))
+    return judged
 
 
 def fit(judged: Sequence[Judged]) -> tuple[dict[str, float], float]:
     """Weights and intercept of the logistic regression, by Newton's method with a little ridge.
     Raises `ValueError` without both kinds.
     """
-    labels = torch.tensor([float(one.true) for one in judged], dtype=torch.float64)
+    labels = torch.tensor([float(statement.true) for statement in judged], dtype=torch.float64)
     if not 0 < labels.sum() < len(labels):
         raise ValueError("true and false statements are both needed")
     names = list(judged[0].numbers)
     rows = torch.tensor(
-        [[one.numbers[name] for name in names] for one in judged], dtype=torch.float64
+        [[statement.numbers[name] for name in names] for statement in judged], dtype=torch.float64
     )
     mean, spread = rows.mean(0), rows.std(0)
-    varying = spread > 1e-9  # a witness that never spoke gets no weight
+    varying = spread > 1e-9  # what never varied gets no weight
     inputs = torch.cat(
         [
             (rows - mean)[:, varying] / spread[varying],
@@ -209,7 +203,9 @@ def fit(judged: Sequence[Judged]) -> tuple[dict[str, float], float]:
 
 
 def threshold(
-    probabilities: np.ndarray, true: np.ndarray, false_at_most: float = FALSE_AT_MOST
+    probabilities: NDArray[np.floating],
+    true: NDArray[np.bool_],
+    false_at_most: float = FALSE_AT_MOST,
 ) -> float:
     """The lowest threshold, in hundredths, at which at most this share of the statements above is
     false; 0.99 where there is none.
@@ -222,28 +218,27 @@ def threshold(
 
 
 def text_truth(
-    described: Sequence[Described], calibration: Calibration, least: float
+    described: Sequence[Described], calibration: Calibration, min_support: float
 ) -> tuple[int, int, float]:
     """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a
     threshold makes.
     """
     verdicts = []
-    for number, one in enumerate(described):
-        supported = [
+    for number, scene in enumerate(described):
+        weighed = [
             dataclasses.replace(
                 statement,
                 support=calibration.probability(numbers(statement.text, statement.evidence)),
             )
-            for statement in one.statements
+            for statement in scene.statements
             if statement.evidence
         ]
-        text = " ".join(
-            sentence.text for sentence in supported_text(supported, least, calibrated=True)
-        )
-        verdicts.append(verdict(number, one.scene, text))
-    stated = sum(len(one.stated) + len(one.unread) for one in verdicts)
-    false = sum(len(one.false) + len(one.unread) for one in verdicts)
-    return stated, false, sum(one.recall for one in verdicts) / len(verdicts)
+        sentences = supported_text(weighed, min_support, calibrated=True)
+        text = " ".join(sentence.text for sentence in sentences)
+        verdicts.append(verdict(number, scene.scene, text))
+    stated = sum(len(verdict.stated) + len(verdict.unread) for verdict in verdicts)
+    false = sum(len(verdict.false) + len(verdict.unread) for verdict in verdicts)
+    return stated, false, sum(verdict.recall for verdict in verdicts) / len(verdicts)
 
 
 def text_threshold(
@@ -252,12 +247,15 @@ def text_threshold(
     """The lowest of `THRESHOLDS` at which at most this share of the facts in the texts is false;
     the highest where there is none.
     """
-    for least in THRESHOLDS:
-        stated, false, recall = text_truth(described, calibration, least)
+    for candidate in THRESHOLDS:
+        stated, false, recall = text_truth(described, calibration, candidate)
         share = false / stated if stated else 0.0
-        print(f"texts from support {least:.3f}: recall {recall:.1%}, false {share:.1%}", flush=True)
+        print(
+            f"texts from support {candidate:.3f}: recall {recall:.1%}, false {share:.1%}",
+            flush=True,
+        )
         if stated and share <= false_at_most:
-            return least
+            return candidate
     return THRESHOLDS[-1]
 
 
@@ -272,13 +270,12 @@ def known_pictures(summaries: Sequence[Sequence[float]]) -> Known:
     kept = spread > spread.max() * 1e-4
     whitening = (directions[:, kept] / np.sqrt(spread[kept])).T  # (K, D)
     known = Known(_rounded(mean), tuple(map(_rounded, whitening)), 1.0)
-    distances = [known.distance(one) for one in rest]
-    return Known(
-        known.mean, known.directions, KNOWN_MARGIN * float(np.quantile(distances, KNOWN_SHARE))
-    )
+    distances = [known.distance(summary) for summary in rest]
+    limit = KNOWN_MARGIN * float(np.quantile(distances, KNOWN_SHARE))
+    return dataclasses.replace(known, limit=limit)
 
 
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
+def _rounded(values: NDArray[np.floating]) -> tuple[float, ...]:
     return tuple(float(f"{value:.4g}") for value in values)
 
 
@@ -304,27 +301,36 @@ def calibrate(
         measured=measured,
         supposing=bool(described) and matcher is not None,
     )
-    probabilities = np.array([calibration.probability(one.numbers) for one in judged])
-    true = np.array([one.true for one in judged])
-    least = text_threshold(described, calibration) if described else threshold(probabilities, true)
-    kept = probabilities >= least
+    probabilities = np.array([calibration.probability(statement.numbers) for statement in judged])
+    true = np.array([statement.true for statement in judged])
+    min_support = (
+        text_threshold(described, calibration) if described else threshold(probabilities, true)
+    )
+    kept = probabilities >= min_support
     print(
-        f"{len(judged)} statements, {true.mean():.1%} true; from support {least:.3f} on {true[kept].mean():.1%} true, "
+        f"{len(judged)} statements, {true.mean():.1%} true; "
+        f"from support {min_support:.3f} on {true[kept].mean():.1%} true, "
         f"which keeps {true[kept].sum() / true.sum():.1%} of the true ones",
         flush=True,
     )
-    return Calibration(**{**vars(calibration), "min_support": least})
+    return dataclasses.replace(calibration, min_support=min_support)
 
 
-def forget_calibration(describer: Describer) -> None:
-    """What an older calibration says plays no part in a new one."""
-    describer.judge = Judge(describer.model, describer.judge.matcher)
+def uncalibrated(describer: Describer) -> Describer:
+    """The same model without a calibration: what an older one says plays no part in a new one."""
+    return Describer(
+        describer.model,
+        describer.name,
+        describer.damaged,
+        judge=Judge(describer.model, describer.judge.matcher),
+        tables=describer.tables,
+    )
 
 
-def write(found: Calibration, describer: Describer, output: Path | None) -> None:
+def write(calibration: Calibration, describer: Describer, output: Path | None) -> None:
     """Into `output`, or beside the weights."""
     file = output or describer.model.folder / CALIBRATION_FILE
-    file.write_text(found.to_json() + "\n", encoding="utf-8")
+    file.write_text(calibration.to_json() + "\n", encoding="utf-8")
     print(f"wrote {file}", flush=True)
 
 
@@ -348,12 +354,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = build_parser().parse_args()
-    describer = load_describer(args.model, device="cpu", precision="float32")
-    forget_calibration(describer)
+    describer = uncalibrated(load_describer(args.model, device="cpu", precision="float32"))
     described = described_scenes(describer, args.scenes, args.first)
-    judged = [found for one in described for found in judged_statements(one.statements, one.scene)]
+    judged = [
+        statement
+        for scene in described
+        for statement in judged_statements(scene.statements, scene.scene)
+    ]
     summaries = scene_summaries(describer, args.pictures, args.first)
-    measured = f"{args.scenes} drawn scenes from held-out number {args.first} on, {len(judged)} judged statements; {args.pictures} pictures"
+    measured = (
+        f"{args.scenes} drawn scenes from held-out number {args.first} on, "
+        f"{len(judged)} judged statements; {args.pictures} pictures"
+    )
     write(calibrate(describer, judged, summaries, measured, described), describer, args.output)
 
 

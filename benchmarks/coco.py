@@ -88,9 +88,12 @@ def tokenize(text: str) -> list[str]:
     """The words of a caption as the COCO evaluation counts them, in lower case and without
     punctuation (see the module's departures).
     """
-    found = _TOKEN.findall(text.translate(_SIGNS))
-    kept = (token for token in found if token not in _DROPPED and not _DROPPED_RUN.fullmatch(token))
-    return [_BRACKETS.get(token, token).lower() for token in kept]
+    tokens = _TOKEN.findall(text.translate(_SIGNS))
+    return [
+        _BRACKETS.get(token, token).lower()
+        for token in tokens
+        if token not in _DROPPED and not _DROPPED_RUN.fullmatch(token)
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------------- metrics
@@ -107,18 +110,23 @@ def bleu4(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     words = wanted = 0
     for candidate, known in zip(candidates, references, strict=True):
         words += len(candidate)
-        wanted += min((abs(len(one) - len(candidate)), len(one)) for one in known)[1]
+        wanted += _nearest_length(len(candidate), known)
         for n in range(LONGEST_RUN):
-            found = runs(candidate, n + 1)
-            most: Counter[tuple[str, ...]] = Counter()
-            for one in known:
-                most |= runs(one, n + 1)
-            matched[n] += (found & most).total()
-            made[n] += found.total()
+            counts = runs(candidate, n + 1)
+            allowed: Counter[tuple[str, ...]] = Counter()
+            for reference in known:
+                allowed |= runs(reference, n + 1)
+            matched[n] += (counts & allowed).total()
+            made[n] += counts.total()
     if not all(matched):
         return 0.0
     precision = math.prod(m / t for m, t in zip(matched, made, strict=True)) ** (1 / LONGEST_RUN)
     return precision * math.exp(min(0.0, 1 - wanted / words))
+
+
+def _nearest_length(length: int, references: Sequence[Tokens]) -> int:
+    """The reference length nearest to `length`; of two equally near ones the shorter."""
+    return min((len(reference) for reference in references), key=lambda n: (abs(n - length), n))
 
 
 def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:
@@ -129,43 +137,47 @@ def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
     that one picture alone scores 0.
     """
     pictures = len(references)
-    documents = Counter(
-        run
-        for known in references
-        for run in {run for one in known for n in range(LONGEST_RUN) for run in runs(one, n + 1)}
-    )
+    documents = Counter(run for known in references for run in set().union(*map(_all_runs, known)))
 
     def weights(tokens: Tokens, length: int) -> dict[tuple[str, ...], float]:
         return {
-            run: n * math.log(pictures / max(1, documents[run]))
-            for run, n in runs(tokens, length).items()
+            run: count * math.log(pictures / max(1, documents[run]))
+            for run, count in runs(tokens, length).items()
         }
 
     def similarity(candidate: Tokens, reference: Tokens, length: int) -> float:
         """The cosine, where a run counts no more often than the reference has it."""
-        said, known = weights(candidate, length), weights(reference, length)
-        scale = math.hypot(*said.values()) * math.hypot(*known.values())
-        return (
-            sum(min(said[run], known[run]) * known[run] for run in said.keys() & known.keys())
-            / scale
-            if scale
-            else 0.0
+        candidate_weights, reference_weights = (
+            weights(candidate, length),
+            weights(reference, length),
         )
+        scale = math.hypot(*candidate_weights.values()) * math.hypot(*reference_weights.values())
+        if not scale:
+            return 0.0
+        shared = candidate_weights.keys() & reference_weights.keys()
+        product = sum(
+            min(candidate_weights[run], reference_weights[run]) * reference_weights[run]
+            for run in shared
+        )
+        return product / scale
 
     def score(candidate: Tokens, known: Sequence[Tokens]) -> float:
         total = 0.0
         for reference in known:
             penalty = math.exp(-((len(candidate) - len(reference)) ** 2) / (2 * SIGMA**2))
-            total += (
-                penalty
-                * sum(similarity(candidate, reference, n + 1) for n in range(LONGEST_RUN))
-                / LONGEST_RUN
-            )
+            lengths = range(1, LONGEST_RUN + 1)
+            similarities = sum(similarity(candidate, reference, length) for length in lengths)
+            total += penalty * similarities / LONGEST_RUN
         return 10 * total / len(known)
 
     return [
         score(candidate, known) for candidate, known in zip(candidates, references, strict=True)
     ]
+
+
+def _all_runs(tokens: Tokens) -> set[tuple[str, ...]]:
+    """The runs of every length that counts."""
+    return {run for length in range(1, LONGEST_RUN + 1) for run in runs(tokens, length)}
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures
@@ -186,10 +198,13 @@ def read_annotations(folder: Path, file: Path) -> list[Captioned]:
 
     def pictures(content: Any) -> list[Captioned]:
         captions: dict[int, list[str]] = {}
-        for one in content["annotations"]:
-            captions.setdefault(one["image_id"], []).append(one["caption"])
-        named = [(one["file_name"], captions.get(one["id"], [])) for one in content["images"]]
-        return [Captioned(folder / name, tuple(found)) for name, found in named if found]
+        for annotation in content["annotations"]:
+            captions.setdefault(annotation["image_id"], []).append(annotation["caption"])
+        return [
+            Captioned(folder / image["file_name"], tuple(captions[image["id"]]))
+            for image in content["images"]
+            if image["id"] in captions
+        ]
 
     return _read(file, "COCO caption file", pictures)
 
@@ -199,14 +214,16 @@ def read_karpathy(folder: Path, file: Path) -> list[Captioned]:
     folder (val2014) below it.
     """
 
-    def place(one: dict[str, Any]) -> Path:
-        below = folder / one["filepath"] / one["filename"]
-        return below if below.exists() else folder / one["filename"]
+    def place(image: dict[str, Any]) -> Path:
+        name = str(image["filename"])
+        below = folder / str(image["filepath"]) / name
+        return below if below.exists() else folder / name
 
     def pictures(content: Any) -> list[Captioned]:
-        test = [one for one in content["images"] if one["split"] == "test"]
         return [
-            Captioned(place(one), tuple(said["raw"] for said in one["sentences"])) for one in test
+            Captioned(place(image), tuple(sentence["raw"] for sentence in image["sentences"]))
+            for image in content["images"]
+            if image["split"] == "test"
         ]
 
     return _read(file, "Karpathy split", pictures)
@@ -252,22 +269,22 @@ def measure(
     texts: list[str] = []
     own: list[float] = []
     foreign: list[float] = []
-    spent = 0.0
-    for number, one in enumerate(captioned):
-        picture = load_image(one.path)
+    seconds = 0.0
+    for number, picture in enumerate(captioned):
+        image = load_image(picture.path)
         began = time.perf_counter()
-        texts.append(describe(picture))
-        spent += time.perf_counter() - began
+        texts.append(describe(image))
+        seconds += time.perf_counter() - began
         if len(captioned) > 1:
-            # shuffled by one: nobody keeps his own
+            # shuffled by one place: no picture keeps its own
             other = captioned[(number + 1) % len(captioned)]
-            mine, theirs = check(picture, [one.captions[0], other.captions[0]])
-            own.append(mine)
-            foreign.append(theirs)
+            own_support, other_support = check(image, [picture.captions[0], other.captions[0]])
+            own.append(own_support)
+            foreign.append(other_support)
         if (number + 1) % 100 == 0:
             tell(f"{number + 1} of {len(captioned)} pictures")
     candidates = [tokenize(text) for text in texts]
-    references = [[tokenize(caption) for caption in one.captions] for one in captioned]
+    references = [[tokenize(caption) for caption in picture.captions] for picture in captioned]
     count = len(captioned)
     figures = Figures(
         pictures=count,
@@ -276,7 +293,7 @@ def measure(
         cider_d=sum(cider_d(candidates, references)) / count,
         words=sum(map(len, candidates)) / count,
         silent=sum(not text.strip() for text in texts),
-        seconds=spent / count,
+        seconds=seconds / count,
         check_auroc=auroc(own, foreign) if own else None,
     )
     return figures, texts

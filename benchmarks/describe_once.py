@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from caption import DescribeOptions, load_describer
-from caption.options import DETAILS, STRATEGIES
+from caption.options import DETAILS, STRATEGY_NAMES
 
 
 def peak_memory_mib() -> float | None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("model", help="a registry name or a folder")
     parser.add_argument("picture", type=Path)
     parser.add_argument("--detail", choices=DETAILS, default="high")
-    parser.add_argument("--strategy", choices=STRATEGIES, default="forced")
+    parser.add_argument("--strategy", choices=STRATEGY_NAMES, default="forced")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)

@@ -28,7 +28,7 @@ from caption.model.attention import ImageKeys, trees_of
 from caption.model.blip import BlipModel
 from caption.model.cache import Cache
 from caption.model.loading import load_model
-from caption.prompts import PRESETS
+from caption.prompts import DEFAULT_TABLES
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE, Outcome, judge
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
@@ -54,7 +54,9 @@ def scene_texts(
 def captions(model: BlipModel, pictures: list[Image.Image]) -> list[str]:
     """Plain captions, as the strategy "plain" makes them."""
     prompts, owners = [model.prompt_ids("")] * len(pictures), range(len(pictures))
-    found = generate(model, model.encode(pictures), prompts, PRESETS["plain"], image_index=owners)
+    found = generate(
+        model, model.encode(pictures), prompts, DEFAULT_TABLES.presets["plain"], image_index=owners
+    )
     return [clean_caption(model.text(best.token_ids)) for best, *_ in found]
 
 

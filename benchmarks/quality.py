@@ -1,13 +1,22 @@
 """What a description is worth: held against the known truth of drawn scenes, or against people's
 captions of photographs.
 
-    python -m benchmarks.quality --scenes 300 --markdown                    # recall, false facts,
-    repetition for every strategy python -m benchmarks.quality --start 10000 --strategies
-    plain,grounded-high --json tune.json    # tuning, away from scenes 0 to 299 python -m
-    benchmarks.quality --check                                    # how well the sentence check
-    tells true from false python -m benchmarks.quality --coco val2014 --annotations
-    captions_val2014.json --model large python -m benchmarks.quality --calibrate PICTURES
-    --annotations captions.json --model large     # writes calibration.json
+Recall, false facts and repetition for every strategy:
+
+    python -m benchmarks.quality --scenes 300 --markdown
+
+Tuning, away from scenes 0 to 299:
+
+    python -m benchmarks.quality --start 10000 --strategies plain,grounded-high --json tune.json
+
+How well the sentence check tells true from false:
+
+    python -m benchmarks.quality --check
+
+Photographs, and a calibration from captioned pictures:
+
+    python -m benchmarks.quality --coco val2014 --annotations captions_val2014.json --model large
+    python -m benchmarks.quality --calibrate PICTURES --annotations captions.json --model large
 
 See benchmarks/README.md for what the columns mean.
 """
@@ -20,10 +29,9 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -34,6 +42,7 @@ from benchmarks.speed import Report, Settings, facts, listed, machine, positive,
 from benchmarks.truth import Verdict, verdict
 from caption import DescribeOptions, Describer, load_describer
 from caption.model.blip import BlipModel
+from caption.prompts import Tables
 from caption.types import Description
 from scripts.demo_model.captions import caption, statement
 from scripts.demo_model.changes import SLOTS, change, is_true
@@ -50,14 +59,14 @@ TELL_EVERY = 20  # scenes
 
 
 class Describes(Protocol):
-    """What is measured of `caption.describe.Describer`. `grounded`: a
-    `caption.prompts.GroundedSettings`.
-    """
+    """What is measured of `caption.describe.Describer`."""
 
-    grounded: Any
+    tables: Tables
 
     @property
     def model(self) -> BlipModel: ...
+
+    def with_tables(self, tables: Tables) -> Describes: ...
 
     def describe(
         self, image: Image.Image, options: DescribeOptions | None = None
@@ -68,41 +77,35 @@ class Describes(Protocol):
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to describe. `without`: the part of the grounded pipeline that is left out, "check" or
-    "regions".
-    """
+    """A way to describe. `without`: the part of the grounded pipeline that is left out."""
 
     options: DescribeOptions
-    without: str = ""
+    without: Literal["check", "regions"] | None = None
+
+    def describer(self, describer: Describes) -> Describes:
+        """The describer without that part."""
+        if self.without is None:
+            return describer
+        settings = dataclasses.replace(describer.tables.grounded, **{self.without: False})
+        return describer.with_tables(dataclasses.replace(describer.tables, grounded=settings))
 
 
 GROUNDED_HIGH = DescribeOptions(strategy="grounded", detail="high")
 VARIANTS = {
     "plain": Variant(DescribeOptions(strategy="plain")),
-    **{
-        f"{strategy}-{detail}": Variant(DescribeOptions(strategy=strategy, detail=detail))
-        for strategy in ("forced", "grounded")
-        for detail in ("low", "medium", "high")
-    },
+    "forced-low": Variant(DescribeOptions(strategy="forced", detail="low")),
+    "forced-medium": Variant(DescribeOptions(strategy="forced", detail="medium")),
+    "forced-high": Variant(DescribeOptions(strategy="forced", detail="high")),
+    "grounded-low": Variant(DescribeOptions(strategy="grounded", detail="low")),
+    "grounded-medium": Variant(DescribeOptions(strategy="grounded", detail="medium")),
+    "grounded-high": Variant(GROUNDED_HIGH),
     "grounded-high-unchecked": Variant(GROUNDED_HIGH, "check"),
     "grounded-high-whole": Variant(GROUNDED_HIGH, "regions"),
 }
 
 
 def describe_as(describer: Describes, picture: Image.Image, variant: Variant) -> Description:
-    with _without(describer, variant.without):
-        return describer.describe(picture, variant.options)
-
-
-@contextmanager
-def _without(describer: Describes, part: str) -> Iterator[None]:
-    whole = describer.grounded
-    if part:
-        describer.grounded = dataclasses.replace(whole, **{part: False})
-    try:
-        yield
-    finally:
-        describer.grounded = whole
+    return variant.describer(describer).describe(picture, variant.options)
 
 
 def share(part: float, whole: float) -> float | None:
@@ -147,30 +150,37 @@ def summary(variant: str, verdicts: Sequence[Verdict]) -> Summary:
     def total(count: Callable[[Verdict], float]) -> float:
         return sum(map(count, verdicts))
 
-    def slot(name: str) -> Slot:
-        def count(found: Callable[[Verdict], Iterable[Fact]]) -> float:
-            return total(lambda one: sum(fact.slot == name for fact in found(one)))
-
-        known = count(lambda one: one.known)
-        recall = share(known - count(lambda one: one.missed), known)
-        return Slot(recall, share(count(lambda one: one.false), count(lambda one: one.stated)))
-
     scenes = len(verdicts)
-    unread = total(lambda one: len(one.unread))
-    stated = total(lambda one: len(one.stated)) + unread
-    slots = {name: slot(name) for name in COLUMN_SLOTS if name != "unread"}
+    unread = total(lambda verdict: len(verdict.unread))
+    stated = total(lambda verdict: len(verdict.stated)) + unread
+    false = total(lambda verdict: len(verdict.false)) + unread
+    repeats = total(lambda verdict: verdict.repeats)
+    slots = {name: slot_of(name, verdicts) for name in COLUMN_SLOTS if name != "unread"}
     return Summary(
         variant=variant,
         scenes=scenes,
-        recall=total(lambda one: one.recall) / scenes,
-        false=share(total(lambda one: len(one.false)) + unread, stated),
-        repeated=share(total(lambda one: one.repeats), total(lambda one: one.clauses)),
+        recall=total(lambda verdict: verdict.recall) / scenes,
+        false=share(false, stated),
+        repeated=share(repeats, total(lambda verdict: verdict.clauses)),
         facts=stated / scenes,
-        words=total(lambda one: one.words) / scenes,
-        refused=sum(one.refused for one in verdicts),
-        seconds=total(lambda one: one.seconds) / scenes,
+        words=total(lambda verdict: verdict.words) / scenes,
+        refused=sum(verdict.refused for verdict in verdicts),
+        seconds=total(lambda verdict: verdict.seconds) / scenes,
         slots={**slots, "unread": Slot(None, share(unread, stated))},
     )
+
+
+def slot_of(name: str, verdicts: Sequence[Verdict]) -> Slot:
+    """The facts of one kind over all scenes."""
+
+    def count(facts: Callable[[Verdict], Iterable[Fact]]) -> int:
+        return sum(fact.slot == name for verdict in verdicts for fact in facts(verdict))
+
+    known = count(lambda verdict: verdict.known)
+    missed = count(lambda verdict: verdict.missed)
+    false = count(lambda verdict: verdict.false)
+    stated = count(lambda verdict: verdict.stated)
+    return Slot(share(known - missed, known), share(false, stated))
 
 
 def held_out_scenes(start: int, count: int) -> dict[int, Scene]:
@@ -189,13 +199,20 @@ def judge_variants(
     describer: Describes, scenes: Mapping[int, Scene], variants: Sequence[str]
 ) -> dict[str, list[Verdict]]:
     """Every scene described in every way."""
-    found: dict[str, list[Verdict]] = {name: [] for name in variants}
+    verdicts: dict[str, list[Verdict]] = {name: [] for name in variants}
     for number, scene, picture in pictured(scenes):
         for name in variants:
-            told = describe_as(describer, picture, VARIANTS[name])
-            refused, seconds = told.refusal is not None, told.times.total
-            found[name].append(verdict(number, scene, told.text, refused=refused, seconds=seconds))
-    return found
+            description = describe_as(describer, picture, VARIANTS[name])
+            verdicts[name].append(
+                verdict(
+                    number,
+                    scene,
+                    description.text,
+                    refused=description.refusal is not None,
+                    seconds=description.times.total,
+                )
+            )
+    return verdicts
 
 
 # ------------------------------------------------------------------------------------------------- the sentence check
@@ -258,14 +275,14 @@ def equal_mass_bins(
     parts = np.array_split(support.argsort(kind="stable"), count)
     return [
         Bin(
-            len(at),
-            float(support[at].min()),
-            float(support[at].max()),
-            float(support[at].mean()),
-            float(truth[at].mean()),
+            len(indices),
+            float(support[indices].min()),
+            float(support[indices].max()),
+            float(support[indices].mean()),
+            float(truth[indices].mean()),
         )
-        for at in parts
-        if len(at)
+        for indices in parts
+        if len(indices)
     ]
 
 
@@ -274,8 +291,8 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
     statements.
     """
     return share(
-        sum(one.statements * abs(one.support - one.true) for one in bins),
-        sum(one.statements for one in bins),
+        sum(part.statements * abs(part.support - part.true) for part in bins),
+        sum(part.statements for part in bins),
     )
 
 
@@ -283,30 +300,37 @@ def measure_check(describer: Describes, scenes: Mapping[int, Scene]) -> CheckRep
     """The check on sentences with one fact changed, and its supports on all that the pipeline had
     to say before anything was cut.
     """
-    scores: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    true_scores: defaultdict[str, list[float]] = defaultdict(list)  # by slot
+    false_scores: defaultdict[str, list[float]] = defaultdict(list)
     judged: list[tuple[float, bool]] = []
     calibrated = False
     for number, scene, picture in pictured(scenes):
         pairs = changed_pairs(scene, random.Random(f"check-{number}"))
-        supports = describer.check(
-            picture, [text for _, true, false in pairs for text in (true, false)]
-        )
+        texts = [text for _, true, false in pairs for text in (true, false)]
+        supports = describer.check(picture, texts)
         for (slot, _, _), true, false in zip(pairs, supports[::2], supports[1::2], strict=True):
-            scores[slot][0].append(true)
-            scores[slot][1].append(false)
+            true_scores[slot].append(true)
+            false_scores[slot].append(false)
         description = describer.describe(picture, GROUNDED_HIGH)
         calibrated = calibrated or description.calibrated
-        for one in description.statements:
-            truth = calibrate.is_true(one.text, scene)
-            if truth is not None and one.support is not None:
-                judged.append((one.support, truth))
+        judged += judged_supports(description, scene)
     telling = [
-        Telling(slot, len(scores[slot][0]), auroc(*scores[slot]))
+        Telling(slot, len(true_scores[slot]), auroc(true_scores[slot], false_scores[slot]))
         for slot in SLOTS
-        if slot in scores
+        if slot in true_scores
     ]
     bins = equal_mass_bins([support for support, _ in judged], [truth for _, truth in judged])
     return CheckReport(tuple(telling), tuple(bins), calibration_error(bins), calibrated)
+
+
+def judged_supports(description: Description, scene: Scene) -> list[tuple[float, bool]]:
+    """(support, truth) of the statements whose truth the scene decides."""
+    judged = []
+    for sentence in description.statements:
+        truth = calibrate.is_true(sentence.text, scene)
+        if truth is not None and sentence.support is not None:
+            judged.append((sentence.support, truth))
+    return judged
 
 
 # ------------------------------------------------------------------------------------------------------- printing
@@ -344,33 +368,28 @@ def summary_rows(summaries: Sequence[Summary]) -> Rows:
         "refused",
         "seconds",
     )
-    return [
-        heading,
-        *(
-            (
-                one.variant,
-                percent(one.recall),
-                percent(one.false),
-                percent(one.repeated),
-                f"{one.facts:.1f}",
-                f"{one.words:.1f}",
-                percent(one.refused / one.scenes),
-                f"{one.seconds:.2f}",
-            )
-            for one in summaries
-        ),
+    rows = [
+        (
+            summary.variant,
+            percent(summary.recall),
+            percent(summary.false),
+            percent(summary.repeated),
+            f"{summary.facts:.1f}",
+            f"{summary.words:.1f}",
+            percent(summary.refused / summary.scenes),
+            f"{summary.seconds:.2f}",
+        )
+        for summary in summaries
     ]
+    return [heading, *rows]
 
 
 def slot_rows(summaries: Sequence[Summary]) -> Rows:
-    heading = ("strategy", *COLUMN_SLOTS)
-    return [
-        heading,
-        *(
-            (one.variant, *(slot_cell(one.slots[name]) for name in COLUMN_SLOTS))
-            for one in summaries
-        ),
+    rows = [
+        (summary.variant, *(slot_cell(summary.slots[name]) for name in COLUMN_SLOTS))
+        for summary in summaries
     ]
+    return [("strategy", *COLUMN_SLOTS), *rows]
 
 
 def slot_cell(slot: Slot) -> str:
@@ -379,25 +398,23 @@ def slot_cell(slot: Slot) -> str:
 
 
 def telling_rows(report: CheckReport) -> Rows:
-    return [
-        ("changed", "pairs", "AUROC"),
-        *((one.slot, str(one.pairs), f"{one.auroc:.4f}") for one in report.telling),
+    rows = [
+        (telling.slot, str(telling.pairs), f"{telling.auroc:.4f}") for telling in report.telling
     ]
+    return [("changed", "pairs", "AUROC"), *rows]
 
 
 def bin_rows(report: CheckReport) -> Rows:
-    return [
-        ("support", "statements", "mean support", "true"),
-        *(
-            (
-                f"{one.low:.3f} to {one.high:.3f}",
-                str(one.statements),
-                f"{one.support:.3f}",
-                f"{one.true:.3f}",
-            )
-            for one in report.bins
-        ),
+    rows = [
+        (
+            f"{part.low:.3f} to {part.high:.3f}",
+            str(part.statements),
+            f"{part.support:.3f}",
+            f"{part.true:.3f}",
+        )
+        for part in report.bins
     ]
+    return [("support", "statements", "mean support", "true"), *rows]
 
 
 def coco_rows(figures: coco.Figures) -> Rows:
@@ -437,37 +454,39 @@ class Outcome:
     content: dict[str, Any]
 
 
-def verdict_content(one: Verdict) -> dict[str, Any]:
+def verdict_content(verdict: Verdict) -> dict[str, Any]:
     """A verdict for JSON: the text, and what to look for in it."""
 
-    def short(found: Iterable[Fact]) -> list[str]:
-        return [" ".join(filter(None, dataclasses.astuple(fact))) for fact in found]
+    def short(facts: Iterable[Fact]) -> list[str]:
+        return [" ".join(filter(None, dataclasses.astuple(fact))) for fact in facts]
 
     return {
-        "scene": one.scene,
-        "text": one.text,
-        "recall": one.recall,
-        "missed": short(one.missed),
-        "false": short(one.false),
-        "unread": list(one.unread),
-        "repeats": one.repeats,
-        "refused": one.refused,
-        "seconds": one.seconds,
+        "scene": verdict.scene,
+        "text": verdict.text,
+        "recall": verdict.recall,
+        "missed": short(verdict.missed),
+        "false": short(verdict.false),
+        "unread": list(verdict.unread),
+        "repeats": verdict.repeats,
+        "refused": verdict.refused,
+        "seconds": verdict.seconds,
     }
 
 
 def texts_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
-    found = judge_variants(describer, held_out_scenes(args.start, args.scenes), args.strategies)
-    summaries = [summary(name, verdicts) for name, verdicts in found.items()]
+    scenes = held_out_scenes(args.start, args.scenes)
+    verdicts = judge_variants(describer, scenes, args.strategies)
+    summaries = [summary(name, of_variant) for name, of_variant in verdicts.items()]
     return Outcome(
         (
             ("Texts", summary_rows(summaries)),
             ("By kind of fact: recall / false", slot_rows(summaries)),
         ),
         {
-            "summaries": [dataclasses.asdict(one) for one in summaries],
+            "summaries": list(map(dataclasses.asdict, summaries)),
             "texts": {
-                name: list(map(verdict_content, verdicts)) for name, verdicts in found.items()
+                name: list(map(verdict_content, of_variant))
+                for name, of_variant in verdicts.items()
             },
         },
     )
@@ -475,12 +494,10 @@ def texts_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
 
 def check_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
     report = measure_check(describer, held_out_scenes(args.start, args.scenes))
-    error = (
-        ""
-        if report.calibration_error is None
-        else f", calibration error {report.calibration_error:.4f}"
-    )
-    title = f"Statements before the cut{error} ({'' if report.calibrated else 'not '}calibrated)"
+    title = "Statements before the cut"
+    if report.calibration_error is not None:
+        title += f", calibration error {report.calibration_error:.4f}"
+    title += " (calibrated)" if report.calibrated else " (not calibrated)"
     return Outcome(
         (
             ("True sentences and the same with one fact changed", telling_rows(report)),
@@ -496,32 +513,36 @@ def captioned_pictures(args: argparse.Namespace) -> list[coco.Captioned]:
     """
     try:
         if args.annotations:
-            named = coco.read_annotations(args.coco, args.annotations)
+            listed = coco.read_annotations(args.coco, args.annotations)
         else:
-            named = coco.read_karpathy(args.coco, args.karpathy)
+            listed = coco.read_karpathy(args.coco, args.karpathy)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    there = [one for one in named if one.path.is_file()]
-    if not there:
-        raise SystemExit(f"error: none of the {len(named)} captioned pictures lies in {args.coco}")
-    say(f"{len(there)} of {len(named)} captioned pictures are there")
-    return there[: args.limit]
+    present = [picture for picture in listed if picture.path.is_file()]
+    if not present:
+        raise SystemExit(f"error: none of the {len(listed)} captioned pictures lies in {args.coco}")
+    say(f"{len(present)} of {len(listed)} captioned pictures are there")
+    return present[: args.limit]
 
 
 def coco_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
     captioned = captioned_pictures(args)
     variant = VARIANTS[args.strategy]
-    describe = (
-        coco.continuing(describer.model, args.prompt)
-        if args.prompt is not None
-        else lambda picture: describe_as(describer, picture, variant).text
-    )
+
+    def by_strategy(picture: Image.Image) -> str:
+        return describe_as(describer, picture, variant).text
+
+    describe: Callable[[Image.Image], str] = by_strategy
+    if args.prompt is not None:
+        describe = coco.continuing(describer.model, args.prompt)
     figures, texts = coco.measure(captioned, describe, describer.check, say)
     return Outcome(
         (("Photographs", coco_rows(figures)),),
         {
             "coco": dataclasses.asdict(figures),
-            "texts": {one.path.name: text for one, text in zip(captioned, texts, strict=True)},
+            "texts": {
+                picture.path.name: text for picture, text in zip(captioned, texts, strict=True)
+            },
         },
     )
 
@@ -529,38 +550,32 @@ def coco_outcome(describer: Describes, args: argparse.Namespace) -> Outcome:
 def calibrate_outcome(describer: Describer, args: argparse.Namespace) -> Outcome:
     """Writes the model's calibration from people's captions."""
     captioned = captioned_pictures(args)
-    calibrate.forget_calibration(describer)
+    measured = f"{len(captioned)} captioned pictures in {args.coco.name}"
+    uncalibrated = calibrate.uncalibrated(describer)
     try:
-        judged = calibrate.from_captions(describer.judge, captioned)
-        found = calibrate.calibrate(
-            describer, judged, None, f"{len(captioned)} captioned pictures in {args.coco.name}"
-        )
+        judged = calibrate.from_captions(uncalibrated.judge, captioned)
+        calibration = calibrate.calibrate(uncalibrated, judged, None, measured)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
-    calibrate.write(found, describer, args.output)
+    calibrate.write(calibration, uncalibrated, args.output)
+    weights = {**calibration.weights, "intercept": calibration.intercept}
     rows = [
-        [name, f"{weight:.4f}"]
-        for name, weight in (*found.weights.items(), ("intercept", found.intercept))
+        ("what", "weight"),
+        *((name, f"{weight:.4f}") for name, weight in weights.items()),
+        ("least support", f"{calibration.min_support:.2f}"),
     ]
-    return Outcome(
-        (
-            (
-                "Calibration",
-                [["what", "weight"], *rows, ["least support", f"{found.min_support:.2f}"]],
-            ),
-        ),
-        {"calibration": dataclasses.asdict(found)},
-    )
+    content = {"calibration": dataclasses.asdict(calibration)}
+    return Outcome((("Calibration", rows),), content)
 
 
 # What a measurement's own options are when they aren't given.
-SCENE_DEFAULTS = {
+SCENE_DEFAULTS: dict[str, Any] = {
     "scenes": DEFAULT_SCENES,
     "start": 0,
     "strategies": tuple(VARIANTS),
     "check": False,
 }
-COCO_DEFAULTS = {
+COCO_DEFAULTS: dict[str, Any] = {
     "annotations": None,
     "karpathy": None,
     "limit": None,
@@ -656,39 +671,56 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the one measurement that is asked for; those of another are refused."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    _check_calibrate(parser, args)
+    args.model = args.model or "demo"
+    args.coco = args.coco or args.calibrate
+    if args.coco:
+        _refuse(parser, args, SCENE_DEFAULTS, "not with --coco or --calibrate")
+        _check_coco(parser, args)
+        defaults = COCO_DEFAULTS
+    else:
+        _refuse(parser, args, COCO_DEFAULTS, "not without --coco or --calibrate")
+        if args.check and args.strategies:
+            parser.error("--strategies: not with --check, which takes grounded-high")
+        defaults = SCENE_DEFAULTS
+    for name, value in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def _refuse(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, names: Iterable[str], why: str
+) -> None:
+    """End the program where one of these options is given."""
+    given = [f"--{name}" for name in names if getattr(args, name) is not None]
+    if given:
+        parser.error(f"{', '.join(given)}: {why}")
+
+
+def _check_calibrate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.calibrate and args.coco:
         parser.error("--calibrate: not with --coco")
     if args.output and not args.calibrate:
         parser.error("--output: not without --calibrate")
     if args.calibrate and not args.model:
         parser.error("--calibrate needs --model, in whose folder it writes")
-    args.model = args.model or "demo"
-    args.coco = args.coco or args.calibrate
-    mine, others = (COCO_DEFAULTS, SCENE_DEFAULTS) if args.coco else (SCENE_DEFAULTS, COCO_DEFAULTS)
-    if strange := [f"--{name}" for name in others if getattr(args, name) is not None]:
-        parser.error(
-            f"{', '.join(strange)}: not {'with' if args.coco else 'without'} --coco or --calibrate"
-        )
-    if args.check and args.strategies:
-        parser.error("--strategies: not with --check, which takes grounded-high")
+
+
+def _check_coco(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.strategy and args.prompt is not None:
         parser.error("--prompt: not with --strategy")
-    if args.coco and not (args.annotations or args.karpathy):
+    if not (args.annotations or args.karpathy):
         parser.error("--coco and --calibrate need --annotations or --karpathy")
-    for name, value in mine.items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-    return args
 
 
 def header(args: argparse.Namespace) -> list[str]:
     """The machine, the versions and the model."""
     settings = Settings(Path(), args.device, (args.precision,), torch.get_num_threads())
     note = f"{args.model} in {args.precision}"
-    scenes = (
-        "" if args.coco else f", held-out scenes {args.start} to {args.start + args.scenes - 1}"
-    )
-    return facts(Report(machine(settings), settings, (note + scenes,), (), None, ()))
+    if not args.coco:
+        note += f", held-out scenes {args.start} to {args.start + args.scenes - 1}"
+    return facts(Report(machine(settings), settings, (note,), (), None, ()))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -696,9 +728,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     describer = load_describer(args.model, args.device, args.precision, threads=args.threads)
     if args.calibrate:
         outcome = calibrate_outcome(describer, args)
+    elif args.coco:
+        outcome = coco_outcome(describer, args)
+    elif args.check:
+        outcome = check_outcome(describer, args)
     else:
-        measure = coco_outcome if args.coco else check_outcome if args.check else texts_outcome
-        outcome = measure(describer, args)
+        outcome = texts_outcome(describer, args)
     about = header(args)
     print("\n".join(f"- {line}" if args.markdown else line for line in about))
     for title, rows in outcome.tables:

@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-from caption import prompts
+from caption.prompts import DEFAULT_TABLES
 
 SPECIAL = {
     "cls_token": "[CLS]",
@@ -56,13 +56,12 @@ def prompt_words() -> list[str]:
     bert-base-uncased.
     """
     texts = [
-        *prompts.PROMPTS,
-        *prompts.GROUNDED_PROMPTS,
-        *prompts.EXTENSION_PROMPTS,
-        prompts.ENHANCEMENT_PROMPT,
-        *prompts.OPEN_QUESTIONS,
-        *prompts.LEADING_QUESTIONS,
-        prompts.MORE_THINGS,
+        *DEFAULT_TABLES.prompts,
+        *DEFAULT_TABLES.grounded_prompts,
+        *DEFAULT_TABLES.instructions,
+        *DEFAULT_TABLES.open_questions,
+        *DEFAULT_TABLES.leading_questions,
+        DEFAULT_TABLES.more_things,
         "the are",  # what `caption.strategies.questions.questions_about` adds
     ]
     return sorted({word.strip(",:").lower() for text in texts for word in text.split()} - {"a"})

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ from caption.describe import Describer
 from caption.model.features import ImageFeatures
 from caption.model.linear import int8_available
 from caption.options import DecodingOptions, DescribeOptions
-from caption.prompts import PRESETS, PROMPTS
+from caption.prompts import DEFAULT_TABLES, PresetName
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_FOLDER = ROOT / "models" / "blip-demo-scenes"
@@ -62,6 +61,9 @@ PHOTOGRAPH = ROOT / "caption" / "web" / "examples" / "coffee.png"
 # In the order in which they are measured; "floor" is no part of its own but adds the floor to the
 # lines of the others.
 PARTS = ("load", "memory", "forced", "steps", "encoder", "short", "batch", "floor")
+
+PRESETS, PROMPTS = DEFAULT_TABLES.presets, DEFAULT_TABLES.prompts
+GROUNDED_PRESETS: tuple[PresetName, ...] = ("plain", "beams", "samples", "regions", "questions")
 
 # "Forced high": the first round's prompts up to about 150 tokens, then two rounds on a text of 40
 # tokens up to 250.
@@ -326,15 +328,12 @@ def grounded_ours(describer: Describer, tokens: int | None, share: float) -> Non
     long as its preset allows.
     """
     options = DescribeOptions(strategy="grounded", detail="high" if share else "low")
-    lengths = {
-        name: PRESETS[name].max_new_tokens or 0
-        for name in ("plain", "beams", "samples", "regions", "questions")
-    }
-    searches = {
-        name: fixed(PRESETS[name], min(most, tokens or most)) for name, most in lengths.items()
-    }
-    with mock.patch.dict(PRESETS, searches):
-        found = describer.describe(PHOTOGRAPH, options)
+    presets = dict(PRESETS)
+    for name in GROUNDED_PRESETS:
+        longest = PRESETS[name].max_new_tokens or 0
+        presets[name] = fixed(PRESETS[name], min(longest, tokens or longest))
+    tables = dataclasses.replace(DEFAULT_TABLES, presets=presets)
+    found = describer.with_tables(tables).describe(PHOTOGRAPH, options)
     if found.refusal:
         raise RuntimeError(f"the photograph was refused: {found.refusal}")
 

@@ -40,7 +40,7 @@ class Verdict:
 
 
 def one_wording(fact: Fact) -> Fact:
-    """The fact in one order: "a next to b" and "b next to a" are one, known and stated in either."""
+    """The fact in one order: "a next to b" and "b next to a" are the same."""
     if fact.value == "next to" and fact.other < fact.subject:
         return dataclasses.replace(fact, subject=fact.other, other=fact.subject)
     return fact
@@ -50,20 +50,21 @@ def verdict(
     number: int, scene: Scene, text: str, *, refused: bool = False, seconds: float = 0.0
 ) -> Verdict:
     """Read a text and judge it. Facts of objects less than half visible are neither known nor
-    stated.
+    stated. `refused` and `seconds` are only recorded.
     """
     reading = read(text)
     known = tuple(dict.fromkeys(map(one_wording, facts_of(scene))))
-    said = set(map(one_wording, reading.facts))
-    truths = {fact: truth for fact in reading.facts if (truth := holds(fact, scene)) is not None}
+    stated = set(map(one_wording, reading.facts))
+    truths = {fact: holds(fact, scene) for fact in reading.facts}
+    decided = {fact: truth for fact, truth in truths.items() if truth is not None}
     clauses, repeats = repetition(text)
     return Verdict(
         scene=number,
         text=text,
         known=known,
-        missed=tuple(fact for fact in known if fact not in said),
-        stated=tuple(truths),
-        false=tuple(fact for fact, truth in truths.items() if not truth),
+        missed=tuple(fact for fact in known if fact not in stated),
+        stated=tuple(decided),
+        false=tuple(fact for fact, truth in decided.items() if not truth),
         unread=reading.unread,
         clauses=clauses,
         repeats=repeats,
@@ -73,7 +74,7 @@ def verdict(
     )
 
 
-_CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where the reader takes a new breath
+_CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where a clause ends
 
 
 def repetition(text: str) -> tuple[int, int]:
@@ -85,7 +86,7 @@ def repetition(text: str) -> tuple[int, int]:
     clauses = repeats = begin = 0
     before: set[Fact] = set()
     for end in (mark.end() for mark in _CLAUSE_END.finditer(text)):
-        # read from the beginning: what a clause says may hang on the one before ("on the left,
+        # read from the beginning: what a clause says may depend on the one before ("on the left,
         # there is a ball")
         so_far = set(map(one_wording, read(text[:end]).facts))
         if read(text[begin:end]).facts:

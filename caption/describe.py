@@ -1,15 +1,14 @@
 """From a picture to its description.
 
-`load_describer()` finds and loads a model; a `Describer` holds it and no state of any request.
-`describe` gives the result at once, `stream` tells its progress first. The strategies themselves
-are `forced` and `grounded`.
+A `Describer` holds a loaded model (see `caption.loading.load_describer`) and no state of any
+request: `describe` gives the result at once, `stream` yields progress first, `describe_batch` takes
+many pictures. How a description is made is the business of `caption.strategies`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import logging
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from caption import prompts
 from caption.errors import CaptionError, ImageError, ModelError
 from caption.evidence.judge import Judge
 from caption.flow import Stop, ask_stop, drain, in_background
@@ -26,26 +24,27 @@ from caption.image.load import load_image
 from caption.image.regions import WHOLE
 from caption.language.text import caption_stats, stated
 from caption.options import DescribeOptions
-from caption.prompts import GroundedSettings
-from caption.strategies.call import Draft, timed
-from caption.strategies.forced import forced
-from caption.strategies.grounded import grounded
-from caption.strategies.inquiry import with_min_support
-from caption.strategies.plain import plain
+from caption.prompts import DEFAULT_TABLES, Tables
+from caption.strategies import STRATEGIES
+from caption.strategies.call import Call, Draft, Steps
+from caption.strategies.threshold import with_min_support
 from caption.types import Description, Progress, StageTimes
 
 if TYPE_CHECKING:
     from caption.model.blip import BlipModel
 
-__all__ = ["Describer", "with_min_support"]
+__all__ = ["Describer", "ImageSource", "with_min_support"]
 
-logger = logging.getLogger(__name__)
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
 
 
 class Describer:
     """A loaded model that describes pictures. Safe to share; calls run one after another behind the
     caller's gate.
+
+    `name`: large | base | demo, or the folder's name. `damaged`: models that would have come first
+    but can't be used. `judge`: the captioner and what can check it, default the captioner alone.
+    `tables`: prompts, rounds, presets and thresholds.
     """
 
     def __init__(
@@ -55,11 +54,16 @@ class Describer:
         damaged: tuple[DamagedModel, ...] = (),
         *,
         judge: Judge | None = None,
+        tables: Tables = DEFAULT_TABLES,
     ) -> None:
-        self.judge = judge or Judge(model)  # the captioner, and what can check it
-        self.name = name  # large | base | demo, or the folder's name
-        self.damaged = damaged  # models that would have come first but can't be used
-        self.grounded = GroundedSettings()
+        self.judge = judge or Judge(model)
+        self.name = name
+        self.damaged = damaged
+        self.tables = tables
+
+    def with_tables(self, tables: Tables) -> Describer:
+        """The same loaded model with other tables."""
+        return Describer(self.model, self.name, self.damaged, judge=self.judge, tables=tables)
 
     @property
     def model(self) -> BlipModel:
@@ -85,34 +89,27 @@ class Describer:
         options: DescribeOptions | None = None,
         stop: Stop = None,
     ) -> list[Description | CaptionError]:
-        """Describe pictures: an entry for each, in order; of one that can't be read or doesn't fit
-        into memory its error.
+        """Describe pictures: an entry for each, in order; the error of a picture that can't be read
+        or doesn't fit into memory.
 
-        With the strategy "plain" they are encoded and decoded together and `times` are a picture's
-        share, else one after another; the texts are those of `describe` (in float32; where numbers
-        are rounded more, a batch may tip a close choice). `stop` as for `stream`. Raises
+        With a strategy that can (plain) they are encoded and decoded together and `times` are a
+        picture's share, else one after another; the texts are those of `describe` (in float32; where
+        numbers are rounded more, a batch may tip a close choice). `stop` as for `stream`. Raises
         `Cancelled`, and `OptionsError` where the prompt leaves no room.
         """
-        chosen = options or DescribeOptions()
-        if chosen.strategy != "plain":
-            return [self._described(image, chosen, stop) for image in images]
-        outcomes: list[Draft | CaptionError] = []
-        pictures: list[Image.Image] = []
+        options = options or DescribeOptions()
+        together = STRATEGIES[options.strategy].describe_together
+        if together is None:
+            return [self._outcome(image, options, stop) for image in images]
+        calls: list[Call | CaptionError] = []
         for image in images:
             ask_stop(stop, "stopped between pictures")
-            draft = Draft()
             try:
-                with timed(draft, "image"):
-                    pictures.append(load_image(image))
-                outcomes.append(draft)
+                calls.append(self._load(image, options, stop))
             except ImageError as error:
-                outcomes.append(error)
-        self._write_plain(
-            pictures, [one for one in outcomes if isinstance(one, Draft)], chosen, stop
-        )
-        return [
-            one if isinstance(one, CaptionError) else self._outcome(one, chosen) for one in outcomes
-        ]
+                calls.append(error)
+        _fill_together(together, [call for call in calls if isinstance(call, Call)])
+        return [call if isinstance(call, CaptionError) else self._share(call) for call in calls]
 
     def stream(
         self, image: ImageSource, options: DescribeOptions | None = None, stop: Stop = None
@@ -126,10 +123,10 @@ class Describer:
         chosen = options or DescribeOptions()
 
         def work(emit: Callable[[Progress], None], closed: Callable[[], bool]) -> Description:
-            return drain(
-                self._pipeline(image, chosen, lambda: closed() or (stop is not None and stop())),
-                emit,
-            )
+            def ended() -> bool:
+                return closed() or (stop is not None and stop())
+
+            return drain(self._pipeline(image, chosen, ended), emit)
 
         latest = Progress(0.0, "encoding")
         events = in_background(work)
@@ -154,38 +151,32 @@ class Describer:
         and other facts are told apart worse.
         """
         statements = [stated(text) or [text] for text in texts]
-        once = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
+        distinct = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
         sight = self.judge.see([load_image(image)], [WHOLE])
-        weighed = zip(once, self.judge.weigh(sight, once), strict=True)
+        weighed = zip(distinct, self.judge.weigh(sight, distinct), strict=True)
         support = {text: self.judge.support(text, evidence) for text, (_, evidence) in weighed}
-        return [min(support[one] for one in found) for found in statements]
+        return [min(support[statement] for statement in of_text) for of_text in statements]
 
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Stop
     ) -> Generator[Progress, None, Description]:
         began = time.perf_counter()
-        draft = Draft()
-        with timed(draft, "image"):
-            picture = load_image(image)
-        rounds = (
-            prompts.ROUNDS[options.detail]
-            if options.strategy != "plain" and options.multi_round
-            else 1
-        )
-        yield Progress(0.0, "encoding", rounds=rounds)
-        if options.strategy == "grounded":
-            yield from grounded(self.judge, picture, options, self.grounded, rounds, draft, stop)
-        else:
-            with timed(draft, "encoding"):
-                features = self.model.encode([picture], stop)
-            if options.strategy == "plain":
-                yield from plain(self.model, features, options, [draft], stop)
-            else:
-                yield from forced(self.model, features, options, rounds, draft, stop)
-        draft.times["total"] = time.perf_counter() - began
-        return self._finished(draft, options)
+        call = self._load(image, options, stop)
+        yield Progress(0.0, "encoding", rounds=call.rounds)
+        yield from STRATEGIES[options.strategy].describe(call)
+        call.draft.times["total"] = time.perf_counter() - began
+        return self._finished(call)
 
-    def _described(
+    def _load(self, image: ImageSource, options: DescribeOptions, stop: Stop) -> Call:
+        """The call for a picture. Raises `ImageError`."""
+        draft = Draft()
+        with draft.timed("image"):
+            picture = load_image(image)
+        several = STRATEGIES[options.strategy].multi_round and options.multi_round
+        rounds = self.tables.rounds[options.detail] if several else 1
+        return Call(self.judge, picture, options, self.tables, rounds, stop, draft)
+
+    def _outcome(
         self, image: ImageSource, options: DescribeOptions, stop: Stop
     ) -> Description | CaptionError:
         try:
@@ -193,52 +184,16 @@ class Describer:
         except (ImageError, ModelError) as error:
             return error
 
-    def _write_plain(
-        self,
-        pictures: Sequence[Image.Image],
-        drafts: Sequence[Draft],
-        options: DescribeOptions,
-        stop: Stop,
-    ) -> None:
-        """A plain caption of every picture into its draft, all at once; where they don't fit into
-        memory, half of them at a time.
-        """
-        if not pictures:
-            return
-        try:
-            self._write_together(pictures, drafts, options, stop)
-            return
-        except ModelError as error:
-            if error.code != "out_of_memory":
-                raise
-        # here the error is gone, and with it its frames, which held what the first try had made
-        if len(pictures) == 1:
-            drafts[0].failure = "out_of_memory"
-            return
-        half = len(pictures) // 2
-        for part in (slice(half), slice(half, None)):
-            self._write_plain(pictures[part], drafts[part], options, stop)
-
-    def _write_together(
-        self,
-        pictures: Sequence[Image.Image],
-        drafts: Sequence[Draft],
-        options: DescribeOptions,
-        stop: Stop,
-    ) -> None:
-        began = time.perf_counter()
-        features = self.model.encode(pictures, stop)
-        for draft in drafts:
-            draft.times["encoding"] = (time.perf_counter() - began) / len(drafts)
-        drain(plain(self.model, features, options, drafts, stop))
-
-    def _outcome(self, draft: Draft, options: DescribeOptions) -> Description | CaptionError:
+    def _share(self, call: Call) -> Description | CaptionError:
+        """The outcome of one call of a batch."""
+        draft = call.draft
         if draft.failure:
             return ModelError("the picture doesn't fit into memory", code=draft.failure)
         draft.times["total"] = sum(draft.times.values())
-        return self._finished(draft, options)
+        return self._finished(call)
 
-    def _finished(self, draft: Draft, options: DescribeOptions) -> Description:
+    def _finished(self, call: Call) -> Description:
+        draft = call.draft
         return Description(
             text=draft.text,
             sentences=tuple(draft.sentences),
@@ -248,12 +203,33 @@ class Describer:
             model=self.name,
             device=self.device,
             precision=self.precision,
-            seed=options.seed,
+            seed=call.options.seed,
             failure=draft.failure,
-            options=dataclasses.asdict(options),
+            options=dataclasses.asdict(call.options),
             statements=tuple(draft.statements),
             min_support=draft.min_support,
             calibrated=draft.calibrated,
             refusal=draft.refusal,
             readability=draft.readability,
         )
+
+
+def _fill_together(together: Callable[[Sequence[Call]], Steps], calls: Sequence[Call]) -> None:
+    """Fill the drafts of all calls at once; where the pictures don't fit into memory, half of them
+    at a time. The draft of a picture that doesn't fit by itself records the failure.
+    """
+    if not calls:
+        return
+    try:
+        drain(together(calls))
+        return
+    except ModelError as error:
+        if error.code != "out_of_memory":
+            raise
+    # Only now the error is gone, and with it its frames, which held what the first try had made.
+    if len(calls) == 1:
+        calls[0].draft.failure = "out_of_memory"
+        return
+    half = len(calls) // 2
+    _fill_together(together, calls[:half])
+    _fill_together(together, calls[half:])

@@ -48,47 +48,50 @@ def load_describer(
     damaged: list[DamagedModel] = []
     for name in [spec.name for spec in captioners()]:
         try:
-            describer = _load(find_model(name), device, precision, calibration)
+            return _load(find_model(name), device, precision, calibration, tuple(damaged))
         except ModelError as error:
             if error.code == "model_missing":
                 continue
             logger.warning("model %s can't be used: %s", name, error)
             damaged.append(DamagedModel(name, str(error)))
-            continue
-        describer.damaged = (*damaged, *describer.damaged)
-        return describer
-    words_of_damaged = "; ".join(f"{one.name}: {one.message}" for one in damaged)
+    faults = "; ".join(f"{model.name}: {model.message}" for model in damaged)
     raise ModelError(
-        f"no usable model. {words_of_damaged}".strip(),
-        code="model_damaged" if damaged else "model_missing",
+        f"no usable model. {faults}".strip(), code="model_damaged" if damaged else "model_missing"
     )
 
 
-def _load(found: FoundModel, device: str, precision: str, calibration: Path | None) -> Describer:
+def _load(
+    captioner: FoundModel,
+    device: str,
+    precision: str,
+    calibration: Path | None,
+    passed_over: tuple[DamagedModel, ...] = (),
+) -> Describer:
+    """Load a captioner with its matcher and calibration, and warm it up. `passed_over`: damaged
+    models that would have come first.
+    """
     from caption.model.loading import load_model
 
-    model = load_model(found.folder, device, precision)
-    matcher, damaged = _load_matcher(found, device, precision)
-    judge = Judge(
-        model, matcher, _measured(found.folder, matcher.folder if matcher else None, calibration)
-    )
-    describer = Describer(model, found.name, damaged, judge=judge)
-    # A model that can't caption a grey picture is found here, not by the first visitor.
-    describer.describe(
-        Image.new("RGB", (64, 64), (128, 128, 128)), DescribeOptions(strategy="plain")
-    )
+    model = load_model(captioner.folder, device, precision)
+    matcher, damaged = _load_matcher(captioner, device, precision)
+    measured = _measured(captioner.folder, matcher.folder if matcher else None, calibration)
+    judge = Judge(model, matcher, measured)
+    describer = Describer(model, captioner.name, (*passed_over, *damaged), judge=judge)
+    # A model that can't caption a grey picture is found out now, not by the first visitor.
+    grey = Image.new("RGB", (64, 64), (128, 128, 128))
+    describer.describe(grey, DescribeOptions(strategy="plain"))
     return describer
 
 
 def _load_matcher(
-    found: FoundModel, device: str, precision: str
+    captioner: FoundModel, device: str, precision: str
 ) -> tuple[MatchingModel | None, tuple[DamagedModel, ...]]:
     """The matcher that goes with a captioner, if there is one; without it descriptions are only
     less well checked.
     """
     from caption.model.loading import load_matcher
 
-    matcher, damaged = matcher_for(found)
+    matcher, damaged = matcher_for(captioner)
     if matcher is None:
         return None, damaged
     try:
@@ -99,8 +102,8 @@ def _load_matcher(
 
 
 def _measured(folder: Path, matcher: Path | None, chosen: Path | None) -> Calibration | None:
-    """The calibration of these weights: the file that was chosen (`OptionsError` if it isn't
-    theirs), else the one beside them, if any.
+    """The calibration of these weights: the chosen file (`OptionsError` if it isn't theirs), else
+    the one beside them, if any.
     """
     file = chosen or folder / CALIBRATION_FILE
     if chosen is None and not file.is_file():

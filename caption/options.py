@@ -1,4 +1,4 @@
-"""What a caller may choose: frozen, and checked in one place each.
+"""What a caller may choose: frozen options, each checked where it is made.
 
 Change a value with `dataclasses.replace`; every field is checked again.
 """
@@ -9,16 +9,19 @@ import itertools
 import unicodedata
 from dataclasses import dataclass
 from reprlib import repr as shown
+from typing import get_args
 
 from caption.errors import OptionsError
+from caption.types import Detail, StrategyName
 
-DETAILS = ("high", "medium", "low")
-STRATEGIES = ("grounded", "forced", "plain")
+DETAILS: tuple[Detail, ...] = get_args(Detail)
+STRATEGY_NAMES: tuple[StrategyName, ...] = get_args(StrategyName)
 MAX_SEED = 2**31 - 1
 MAX_BEAMS = 64
 MAX_PROMPT_CHARACTERS = 200
-MAX_RAW_CHARACTERS = 100 * MAX_PROMPT_CHARACTERS  # with those that go; more is not looked at
-# Unicode categories: control characters and lone surrogates, which UTF-8 hasn't
+# with the control characters that are taken out; a longer text is refused unread
+MAX_RAW_CHARACTERS = 100 * MAX_PROMPT_CHARACTERS
+# Unicode categories: control characters, and lone surrogates, which UTF-8 can't hold
 _NOT_PRINTED = ("Cc", "Cs")
 
 
@@ -31,7 +34,7 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
 
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
-    # a comparison takes a whole number of any size, and is false for NaN
+    # the comparison is exact for a whole number of any size, and false for NaN
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise OptionsError(
             f"{name} must be a number from {low} to {high}, not {shown(value)}", name=name
@@ -39,9 +42,8 @@ def check_number(name: str, value: object, low: float, high: float) -> None:
 
 
 def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if not any(
-        value is choice or (type(value) is type(choice) and value == choice) for choice in choices
-    ):
+    # by type too: 1 == True, but 1 is no flag
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
         raise OptionsError(
             f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}", name=name
         )
@@ -61,7 +63,9 @@ def check_text(name: str, value: object, *, code: str = "bad_param") -> str:
     if len(value) > MAX_RAW_CHARACTERS:
         raise _too_long(name, len(value), code)
     spaced = (" " if character.isspace() else character for character in value)
-    text = "".join(one for one in spaced if unicodedata.category(one) not in _NOT_PRINTED)
+    text = "".join(
+        character for character in spaced if unicodedata.category(character) not in _NOT_PRINTED
+    )
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise _too_long(name, len(text), code)
     return text
@@ -137,22 +141,25 @@ class DecodingOptions:
 class DescribeOptions:
     """What kind of description is wanted. Raises `OptionsError` (`bad_param`, `prompt_too_long`).
 
-    `detail`: high | medium | low, the number of rounds (see `caption.prompts.ROUNDS`).
+    `detail`: high | medium | low, the number of rounds (see `caption.prompts.Tables.rounds`).
     `multi_round`: False gives one round whatever the detail.
     `strategy`: grounded (many short captions, checked and merged) | forced (long, by parameters and
     rounds) | plain (one short caption).
     `seed`: the same picture, options, model and machine give the same text.
     `min_support`: what a statement needs to enter a grounded text, 0 to 1; None takes what was
     measured to be best for the model.
-    `suppress_nonwords`: keep the model from writing its non-words (`caption.prompts.NONWORDS`);
-    False lets clean-up repair them.
+    `suppress_nonwords`: keep the model from writing its non-words
+    (`caption.prompts.Tables.nonwords`); False lets clean-up repair them.
     `prompt`: how a plain caption begins; it is kept without control characters, at most
     `MAX_PROMPT_CHARACTERS` long.
+
+    An option that does nothing with the chosen strategy is refused; the error's details name the
+    option (`name`) and the strategy it needs (`strategy`).
     """
 
-    detail: str = "high"
+    detail: Detail = "high"
     multi_round: bool = True
-    strategy: str = "grounded"
+    strategy: StrategyName = "grounded"
     seed: int = 0
     min_support: float | None = None
     suppress_nonwords: bool = True
@@ -161,21 +168,20 @@ class DescribeOptions:
     def __post_init__(self) -> None:
         check_one_of("detail", self.detail, DETAILS)
         check_flag("multi_round", self.multi_round)
-        check_one_of("strategy", self.strategy, STRATEGIES)
+        check_one_of("strategy", self.strategy, STRATEGY_NAMES)
         check_flag("suppress_nonwords", self.suppress_nonwords)
         if self.min_support is not None:
             check_number("min_support", self.min_support, 0.0, 1.0)
-            if self.strategy != "grounded":
-                raise OptionsError(
-                    "min_support does nothing without the strategy grounded",
-                    name="min_support",
-                    strategy="grounded",
-                )
+            self._needs("min_support", "grounded")
         check_whole("seed", self.seed, 0, MAX_SEED)
         object.__setattr__(
             self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long")
         )
-        if self.prompt and self.strategy != "plain":
+        if self.prompt:
+            self._needs("prompt", "plain")
+
+    def _needs(self, name: str, strategy: StrategyName) -> None:
+        if self.strategy != strategy:
             raise OptionsError(
-                "prompt does nothing without the strategy plain", name="prompt", strategy="plain"
+                f"{name} does nothing without the strategy {strategy}", name=name, strategy=strategy
             )

@@ -1,14 +1,68 @@
-"""The values that travel between the rooms: frozen, comparable, free of torch."""
+"""The values that travel between the packages: frozen, comparable, free of torch.
+
+The `Literal` types name what a value may be; tables elsewhere are keyed by them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 # (left, top, right, bottom) as shares of the picture's width and height, each 0 to 1.
 Box = tuple[float, float, float, float]
+
+StrategyName = Literal["grounded", "forced", "plain"]
+Detail = Literal["high", "medium", "low"]
+# What a description is doing, or what a candidate came from. "suppositions" only names where a
+# candidate came from, "encoding" and "checking" only what is being done.
+StageName = Literal[
+    "encoding",
+    "prompts",
+    "extension",
+    "enhancement",
+    "regions",
+    "questions",
+    "suppositions",
+    "checking",
+]
+# Why nothing was described: there is nothing to see, the picture is unlike any the model was made
+# for, or no statement has enough support.
+Refusal = Literal["blank", "noise", "foreign", "unsupported"]
+# Why a candidate was kept or not, explained in `REASONS`.
+Reason = Literal[
+    "leader",
+    "combined",
+    "nothing_new",
+    "too_short",
+    "longest",
+    "no_gain",
+    "no_room",
+    "only",
+    "supported",
+    "unsupported",
+    "repeated",
+    "failed",
+]
+REASONS: Mapping[Reason, str] = MappingProxyType(
+    {
+        "leader": "the longest candidate, it leads the text",
+        "combined": "it added phrases to the text",
+        "nothing_new": "the text already has what it says, or is long enough",
+        "too_short": "no more than 20 characters after clean-up",
+        "longest": "long enough beyond the text before, it takes its place",
+        "no_gain": "not long enough beyond the text before",
+        "no_room": "skipped: the prompt would leave too few new tokens",
+        "only": "the one caption of a plain description",
+        "supported": "the picture supports it, and it is in the text",
+        "unsupported": "the picture doesn't support what it says",
+        "repeated": "the text has what it says, or says better",
+        "failed": "the stage broke off with an error; the text before it is kept",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -32,10 +86,10 @@ class Candidate:
 
     text: str
     prompt: str
-    stage: str  # "prompts" | "extension" | "enhancement" | "regions" | "questions" | "suppositions"
+    stage: StageName
     round: int  # 1 for the first round
     kept: bool
-    reason: str  # see caption.describe.REASONS
+    reason: Reason
     avg_logprob: float | None = None
     region: Box | None = None  # the part of the picture that was looked at, None for the whole
 
@@ -120,8 +174,7 @@ class Progress:
     """
 
     fraction: float
-    # "encoding" | "prompts" | "extension" | "enhancement" | "regions" | "questions" | "checking"
-    stage: str
+    stage: StageName
     round: int = 1
     rounds: int = 1
     step: int = 0
@@ -133,13 +186,15 @@ EVEN = 0.5  # uncalibrated support of what a picture makes as likely as a blank 
 
 
 def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -> bool:
-    """Whether a checked statement has support enough for a text.
+    """Whether a checked statement has enough support to enter a text.
 
     Uncalibrated support is a weak judge: what was only seen in a region must be likelier there than
     before a blank picture. What was only supposed must always be likelier true than false.
     """
-    even_at_least = statement.supposed or not (calibrated or statement.region is None)
-    return (statement.support or 0.0) >= (max(min_support, EVEN) if even_at_least else min_support)
+    seen_in_region_only = statement.region is not None and not calibrated
+    if statement.supposed or seen_in_region_only:
+        min_support = max(min_support, EVEN)
+    return (statement.support or 0.0) >= min_support
 
 
 @dataclass(frozen=True)
@@ -171,48 +226,53 @@ class Description:
     statements: tuple[Sentence, ...] = ()
     min_support: float | None = None
     calibrated: bool = False
-    refusal: str | None = None
+    refusal: Refusal | None = None
     readability: float | None = None
 
     @property
     def mean_support(self) -> float | None:
         """Of the sentences in the text; None where nothing was checked."""
-        known = [sentence.support for sentence in self.sentences if sentence.support is not None]
-        return sum(known) / len(known) if known else None
+        supports = [sentence.support for sentence in self.sentences if sentence.support is not None]
+        return sum(supports) / len(supports) if supports else None
 
     @property
     def dropped(self) -> tuple[Sentence, ...]:
-        """The statements whose support is too low for this text; not what nobody said, but what was
-        only supposed.
+        """The statements whose support is too low for this text. Mere suppositions are left out:
+        no caption claims them.
         """
-        least, calibrated = self.min_support or 0.0, self.calibrated
-        said = [one for one in self.statements if not one.supposed]
-        return tuple(one for one in said if not is_supported(one, least, calibrated=calibrated))
+        min_support = self.min_support or 0.0
+        return tuple(
+            statement
+            for statement in self.statements
+            if not statement.supposed
+            and not is_supported(statement, min_support, calibrated=self.calibrated)
+        )
 
     def to_dict(self, *, heat: bool = True) -> dict[str, Any]:
         """Plain dicts and lists, as they come back from JSON. `heat`: with the words' heat maps."""
-        return json.loads(self.to_json(heat=heat))
+        content: dict[str, Any] = json.loads(self.to_json(heat=heat))
+        return content
 
     def to_json(self, *, indent: int | None = None, heat: bool = True) -> str:
         """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat
         maps.
         """
-        told = self if heat else self._without_heat()  # before it is copied: there is much of it
-        plain = dataclasses.asdict(told) | {"mean_support": self.mean_support}
+        # the maps are dropped before `asdict` copies them: they are large
+        described = self if heat else self._without_heat()
+        content = dataclasses.asdict(described) | {"mean_support": self.mean_support}
         if not heat:
-            for sentence in (*plain["sentences"], *plain["statements"]):
+            for sentence in (*content["sentences"], *content["statements"]):
                 for word in sentence["words"]:
                     del word["heat"]
-        return json.dumps(plain, ensure_ascii=False, indent=indent)
+        return json.dumps(content, ensure_ascii=False, indent=indent)
 
     def _without_heat(self) -> Description:
-        def cold(sentence: Sentence) -> Sentence:
-            return dataclasses.replace(
-                sentence, words=tuple(dataclasses.replace(word, heat=()) for word in sentence.words)
-            )
+        def without_heat(sentence: Sentence) -> Sentence:
+            words = tuple(dataclasses.replace(word, heat=()) for word in sentence.words)
+            return dataclasses.replace(sentence, words=words)
 
         return dataclasses.replace(
             self,
-            sentences=tuple(map(cold, self.sentences)),
-            statements=tuple(map(cold, self.statements)),
+            sentences=tuple(map(without_heat, self.sentences)),
+            statements=tuple(map(without_heat, self.statements)),
         )

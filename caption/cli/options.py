@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from caption.arguments import add_model_options, share, whole
 from caption.errors import CaptionError
 from caption.locale import has_text, messages, text
-from caption.options import DETAILS, MAX_SEED, STRATEGIES, DescribeOptions
+from caption.options import DETAILS, MAX_SEED, STRATEGY_NAMES, DescribeOptions
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -51,7 +51,7 @@ def add_text_options(parser: argparse.ArgumentParser, strategy: str) -> None:
     add_detail_option(parser)
     parser.add_argument(
         "--strategy",
-        choices=STRATEGIES,
+        choices=STRATEGY_NAMES,
         default=strategy,
         help=text("cli.option.strategy", default=strategy),
     )

@@ -1,5 +1,5 @@
-"""What was measured about one model: how its evidence turns into a probability, and what its
-pictures look like.
+"""What was measured about one model: how its evidence becomes a probability, and what its pictures
+look like.
 
 A calibration belongs to the weights it was measured with: `calibration.json` lies beside them and
 names their SHA-256; with other weights it is ignored. `benchmarks.calibrate` makes one. Standard
@@ -9,12 +9,14 @@ library only.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from caption.errors import ModelError
 
@@ -38,12 +40,12 @@ class Known:
 
     def distance(self, summary: Sequence[float]) -> float:
         """How far a picture lies from the known ones; up to `limit` it is one of them."""
-        moved = [value - mean for value, mean in zip(summary, self.mean, strict=True)]
-        along = [
-            sum(a * b for a, b in zip(direction, moved, strict=True))
+        centred = [value - mean for value, mean in zip(summary, self.mean, strict=True)]
+        coordinates = [
+            sum(a * b for a, b in zip(direction, centred, strict=True))
             for direction in self.directions
         ]
-        return math.sqrt(sum(value * value for value in along) / len(along))
+        return math.sqrt(sum(value * value for value in coordinates) / len(coordinates))
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,11 @@ class Calibration:
 
 def sha256_of(file: Path) -> str:
     """The hash of a file's bytes, in hexadecimal."""
-    found = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(2**20):
-            found.update(block)
-    return found.hexdigest()
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def logistic(odds: float) -> float:
@@ -102,41 +104,41 @@ def read_calibration(file: Path) -> Calibration:
     makes no sense.
     """
     try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-        known = given["known"]
-        calibration = Calibration(
-            weights_sha256=str(given["weights_sha256"]),
-            matcher_sha256=None
-            if given["matcher_sha256"] is None
-            else str(given["matcher_sha256"]),
-            weights={str(name): float(weight) for name, weight in given["weights"].items()},
-            intercept=float(given["intercept"]),
-            min_support=float(given["min_support"]),
-            known=known
-            and Known(
-                mean=tuple(map(float, known["mean"])),
-                directions=tuple(tuple(map(float, row)) for row in known["directions"]),
-                limit=float(known["limit"]),
-            ),
-            measured=str(given["measured"]),
-            supposing=bool(given.get("supposing", False)),
-        )
+        calibration = _parsed(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{file.name} can't be read: {error}") from error
     numbers = [*calibration.weights.values(), calibration.intercept, calibration.min_support]
-    if calibration.known:
-        numbers += [
-            *calibration.known.mean,
-            calibration.known.limit,
-            *(v for row in calibration.known.directions for v in row),
-        ]
-        if not calibration.known.directions or any(
-            len(row) != len(calibration.known.mean) for row in calibration.known.directions
-        ):
+    known = calibration.known
+    if known is not None:
+        numbers += [*known.mean, known.limit, *itertools.chain.from_iterable(known.directions)]
+        dimensions = {len(direction) for direction in known.directions}
+        if dimensions != {len(known.mean)}:
             raise ModelError(f"{file.name}: the known pictures' directions don't fit their mean")
     if not all(map(math.isfinite, numbers)) or not 0 <= calibration.min_support <= 1:
         raise ModelError(f"{file.name} holds numbers that make no sense")
     return calibration
+
+
+def _parsed(content: dict[str, Any]) -> Calibration:
+    matcher_sha256, known = content["matcher_sha256"], content["known"]
+    return Calibration(
+        weights_sha256=str(content["weights_sha256"]),
+        matcher_sha256=None if matcher_sha256 is None else str(matcher_sha256),
+        weights={str(name): float(weight) for name, weight in content["weights"].items()},
+        intercept=float(content["intercept"]),
+        min_support=float(content["min_support"]),
+        known=_parsed_known(known) if known else None,
+        measured=str(content["measured"]),
+        supposing=bool(content.get("supposing", False)),  # older files lack it
+    )
+
+
+def _parsed_known(content: dict[str, Any]) -> Known:
+    return Known(
+        mean=tuple(map(float, content["mean"])),
+        directions=tuple(tuple(map(float, direction)) for direction in content["directions"]),
+        limit=float(content["limit"]),
+    )
 
 
 def find_calibration(

@@ -1,14 +1,5 @@
-"""How well a picture supports a statement and each of its words.
-
-Three witnesses, put together by the model's calibration:
-
-- the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt)
-  reads the whole statement beside the picture, and every thing that it names beside the regions,
-  where what is small is large enough to be told apart;
-- the captioner's likelihood: its least probable content word, and how much likelier the picture
-  makes it than a blank picture does (the contrast of M3ID, Favero et al. 2024), from one
-  teacher-forced pass that also shows where the decoder looked;
-- agreement: in how many of the captions that were proposed independently the same is claimed.
+"""The captioner's scores of every word of a text, as it followed the text before the picture and
+before a blank one (`Followed`), and where it looked as a heat map.
 """
 
 from __future__ import annotations
@@ -17,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from caption.evidence.calibration import logistic
@@ -32,7 +24,9 @@ HEAT_ROWS = 12  # a heat map has at most so many rows and columns
 
 @dataclass(frozen=True)
 class Followed:
-    """A text, where it was looked for, and its words' scores there and before a blank picture."""
+    """A text, the box where it was looked for, and its words' scores there (`seeing`) and before a
+    blank picture (`blind`), in order.
+    """
 
     text: str
     box: Box
@@ -41,16 +35,20 @@ class Followed:
 
     def pairs(self) -> list[tuple[WordScore, WordScore]]:
         """The content words with both scores; all words where there is no content word."""
-        meant = set(content_words(self.text))
-        both = list(zip(self.seeing, self.blind, strict=True))
-        return [pair for pair in both if singular(pair[0].word.casefold()) in meant] or both
+        wanted = set(content_words(self.text))
+        pairs = list(zip(self.seeing, self.blind, strict=True))
+        return [pair for pair in pairs if singular(pair[0].word.casefold()) in wanted] or pairs
 
     @property
     def likelihood(self) -> float:
+        """The log-probability (natural) of the least probable content word."""
         return min((seen.logprob for seen, _ in self.pairs()), default=0.0)
 
     @property
     def contrast(self) -> float:
+        """The least that the picture adds to the log-probability of a content word (the contrast of
+        M3ID, Favero et al. 2024).
+        """
         return min((seen.logprob - blind.logprob for seen, blind in self.pairs()), default=0.0)
 
     def words(self) -> tuple[WordEvidence, ...]:
@@ -73,8 +71,10 @@ class Followed:
         return None
 
 
-def _centre(seen: np.ndarray, box: Box) -> tuple[float, float]:
-    """The centre of the brightest parts of a map of what was looked at in a box."""
+def _centre(seen: NDArray[np.floating], box: Box) -> tuple[float, float]:
+    """The centre of the brightest tenth of a map (G, G) of attention inside a box, in shares of the
+    whole picture.
+    """
     bright = np.where(seen >= np.quantile(seen, 0.9), seen - seen.min(), 0.0)
     total = bright.sum() or 1.0
     rows, columns = seen.shape
@@ -83,9 +83,9 @@ def _centre(seen: np.ndarray, box: Box) -> tuple[float, float]:
     return box[0] + x * (box[2] - box[0]), box[1] + y * (box[3] - box[1])
 
 
-def heat_map(seen: np.ndarray, box: Box) -> tuple[tuple[int, ...], ...]:
-    """A map (G, G) of what was looked at inside a box → whole numbers 0 to 255 over the whole
-    picture, at most `HEAT_ROWS` square.
+def heat_map(seen: NDArray[np.floating], box: Box) -> tuple[tuple[int, ...], ...]:
+    """A map (G, G) of attention inside a box → whole numbers 0 to 255 over the whole picture, at
+    most `HEAT_ROWS` rows and columns.
     """
     side = min(seen.shape[0], HEAT_ROWS)
     small = np.asarray(

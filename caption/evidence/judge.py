@@ -1,4 +1,4 @@
-"""How well a picture supports a statement and each of its words.
+"""How well a picture supports a statement: `Judge` gathers the evidence and weighs it.
 
 Three witnesses, put together by the model's calibration:
 
@@ -27,7 +27,6 @@ from caption.flow import Stop
 from caption.image.regions import WHOLE
 from caption.language.claims import Claim, claims
 from caption.language.wording import named
-from caption.prompts import MIN_MATCH
 from caption.types import Box, Evidence
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ FAMILIAR = 0.5  # see `Judge.familiarity`: a picture at the limit of what is kno
 
 @dataclass(frozen=True)
 class Sight:
-    """What captioner and matcher saw of some looks at a picture."""
+    """What captioner and matcher see of some looks at a picture: `boxes` and features, a look each."""
 
     boxes: tuple[Box, ...]
     captioner: ImageFeatures
@@ -48,9 +47,10 @@ class Sight:
 
 
 def numbers(text: str, evidence: Evidence) -> dict[str, float]:
-    """What a calibration weighs of a statement: its evidence, bounded so that one witness alone
-    can't run away, what nobody said being 0; and which kinds of claims it makes, for a model may
-    know what things are and not where they are.
+    """The inputs of a calibration for a statement, by name.
+
+    They are its evidence, bounded so that no single number decides alone, 0 where it is missing;
+    and which kinds of claims it makes, for a model may know what things are and not where they are.
     """
     slots = {claim.slot for claim in claims(text)}
     return {
@@ -68,8 +68,8 @@ def numbers(text: str, evidence: Evidence) -> dict[str, float]:
     }
 
 
-def _within(value: float, most: float) -> float:
-    return max(-most, min(most, value))
+def _within(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))
 
 
 class Judge:
@@ -82,39 +82,40 @@ class Judge:
         calibration: Calibration | None = None,
     ) -> None:
         self.model, self.matcher, self.calibration = model, matcher, calibration
-        self.one_tower = matcher is not None and matcher.vision.same_as(model.vision)
+        self.shares_tower = matcher is not None and matcher.vision.same_as(model.vision)
 
     @functools.cached_property
-    def _nothing(self) -> ImageFeatures:
+    def _blank(self) -> ImageFeatures:
         """What the captioner sees in a blank picture."""
         return self.model.encode([Image.new("RGB", (64, 64), (128, 128, 128))])
 
     @property
     def can_refuse(self) -> bool:
-        """Whether a low support means that a statement is false; without matcher and calibration it
-        means little.
+        """Whether low support means that a statement is false; without a matcher and a calibration
+        it means little.
         """
         return self.matcher is not None or self.calibration is not None
 
     @property
     def supposes(self) -> bool:
-        """Whether places and relations that nobody spoke of may be supposed: where it was measured
-        how well the check sorts them out.
+        """Whether places and relations that no caption claims may be supposed: where it was
+        measured how well the check tells the true ones.
         """
         return (
             self.matcher is not None and self.calibration is not None and self.calibration.supposing
         )
 
-    @property
-    def min_support(self) -> float:
-        """What a statement needs to be believed."""
-        return (
-            self.calibration.min_support if self.calibration else MIN_MATCH if self.matcher else 0.0
-        )
+    def min_support(self, min_match: float) -> float:
+        """The support a statement needs: what was measured, else `min_match` by a matcher's
+        verdict; without a matcher every statement has enough.
+        """
+        if self.calibration is not None:
+            return self.calibration.min_support
+        return 0.0 if self.matcher is None else min_match
 
     def familiarity(self, sight: Sight) -> float | None:
-        """How much the first look is like the pictures the model was made for, 0 to 1; under
-        `FAMILIAR` it is foreign. None where unknown.
+        """How much the first look is like the pictures the model was made for, 0 to 1; below
+        `FAMILIAR` it is foreign. None where the model's pictures weren't measured.
         """
         if self.calibration is None or self.calibration.known is None:
             return None
@@ -124,14 +125,16 @@ class Judge:
     def see(
         self, pictures: Sequence[Image.Image], boxes: Sequence[Box], stop: Stop = None
     ) -> Sight:
-        """Look at pictures that show these parts of one. A matcher with a vision tower of its own
+        """Encode pictures that show these parts of one. A matcher with a vision tower of its own
         looks at the whole picture only.
         """
         features = self.model.encode(pictures, stop)
-        seen: ImageFeatures | None = features if self.one_tower else None
-        if self.matcher and not self.one_tower and tuple(boxes) == (WHOLE,):
-            seen = self.matcher.encode(pictures, stop)
-        return Sight(tuple(boxes), features, seen)
+        matcher_features: ImageFeatures | None = None
+        if self.shares_tower:
+            matcher_features = features
+        elif self.matcher is not None and tuple(boxes) == (WHOLE,):
+            matcher_features = self.matcher.encode(pictures, stop)
+        return Sight(tuple(boxes), features, matcher_features)
 
     def match(
         self,
@@ -153,18 +156,16 @@ class Judge:
         """Things by themselves (`caption.language.wording.named`) → the best log-odds that one of
         these looks shows it; empty where the matcher didn't look.
         """
-        count = len(regions.boxes)
-        odds = self.match(
-            regions,
-            [one for one in phrases for _ in range(count)],
-            [*range(count)] * len(phrases),
-            stop,
-        )
-        return (
-            {one: max(odds[i * count : (i + 1) * count]) for i, one in enumerate(phrases)}
-            if odds
-            else {}
-        )
+        looks = range(len(regions.boxes))
+        texts = [phrase for phrase in phrases for _ in looks]
+        odds = self.match(regions, texts, [*looks] * len(phrases), stop)
+        if odds is None:
+            return {}
+        starts = range(0, len(odds), len(looks))
+        return {
+            phrase: max(odds[start : start + len(looks)])
+            for phrase, start in zip(phrases, starts, strict=True)
+        }
 
     def follow(
         self,
@@ -173,32 +174,36 @@ class Judge:
         looks: Sequence[int] | None = None,
         stop: Stop = None,
     ) -> list[Followed]:
-        """What the captioner thinks of every word of each text, at its look and before a blank
-        picture.
+        """The captioner's scores of every word of each text, at its look (default: the first) and
+        before a blank picture.
         """
-        owners = list(looks) if looks is not None else [0] * len(texts)
+        owners = [0] * len(texts) if looks is None else list(looks)
         seeing = self.model.follow(sight.captioner, texts, owners, stop)
-        blind = self.model.follow(self._nothing, texts, None, stop, looks=False)
+        blind = self.model.follow(self._blank, texts, None, stop, looks=False)
         return [
-            Followed(text, sight.boxes[owner], there, without)
-            for text, owner, there, without in zip(texts, owners, seeing, blind, strict=True)
+            Followed(text, sight.boxes[owner], seeing_scores, blind_scores)
+            for text, owner, seeing_scores, blind_scores in zip(
+                texts, owners, seeing, blind, strict=True
+            )
         ]
 
     def weigh(
         self, sight: Sight, texts: Sequence[str], stop: Stop = None
     ) -> list[tuple[Followed, Evidence]]:
-        """What speaks for each text about the first look, other captions aside."""
+        """The evidence for each text about the first look, without agreement and regions."""
         odds = self.match(sight, texts, None, stop)
+        matches: Sequence[float | None] = [None] * len(texts) if odds is None else odds
+        followed = self.follow(sight, texts, None, stop)
         return [
-            (one, Evidence(odds[i] if odds else None, None, one.likelihood, one.contrast, 0.0))
-            for i, one in enumerate(self.follow(sight, texts, None, stop))
+            (scores, Evidence(match, None, scores.likelihood, scores.contrast, 0.0))
+            for scores, match in zip(followed, matches, strict=True)
         ]
 
     def support(self, text: str, evidence: Evidence) -> float:
-        """Of a statement, 0 to 1: a probability where there is a calibration, else a score without
-        a scale.
+        """A statement's support, 0 to 1: a probability where there is a calibration, else a score
+        without a scale.
         """
-        if self.calibration:
+        if self.calibration is not None:
             return self.calibration.probability(numbers(text, evidence))
         if evidence.match is not None:
             return logistic(evidence.match)
@@ -206,21 +211,20 @@ class Judge:
 
 
 def weakest_noun(text: str, nouns: Mapping[str, float]) -> float | None:
-    """Of the things a text names, the log-odds of the one with the least; None where none of them
-    was looked for.
-    """
-    return min((nouns[one] for one in named(text) if one in nouns), default=None)
+    """The lowest log-odds among the things a text names; None where none of them was looked for."""
+    return min((nouns[phrase] for phrase in named(text) if phrase in nouns), default=None)
 
 
 def summary(features: ImageFeatures) -> list[float]:
-    """What the vision tower saw of the first picture, in D numbers: the mean of its patches."""
-    return features.image_embeds[0, 1:].float().mean(0).tolist()
+    """What the vision tower sees of the first picture, in D numbers: the mean of its patches."""
+    values: list[float] = features.image_embeds[0, 1:].float().mean(0).tolist()
+    return values
 
 
 def agreement(text: str, proposed: Iterable[frozenset[Claim]]) -> float:
     """The mean share of a text's claims that each of the proposed captions makes too, 0 to 1."""
-    meant = claims(text)
-    if not meant:
+    claimed = claims(text)
+    if not claimed:
         return 0.0
-    shares = [len(meant & others) / len(meant) for others in proposed]
+    shares = [len(claimed & others) / len(claimed) for others in proposed]
     return math.fsum(shares) / len(shares) if shares else 0.0

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from caption.language.nonwords import repair_nonwords
 from caption.language.text import SENTENCE_ENDS, bare_words, is_seen_itself, upper_first
-from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS
+from caption.prompts import DEFAULT_TABLES
 
 Item = TypeVar("Item")
 
@@ -67,7 +67,7 @@ def _spoken(prompt: str) -> str:
 
 
 _INSTRUCTION = re.compile(
-    rf"\b(?:{'|'.join(map(_spoken, (*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)))})(?!\w)",
+    rf"\b(?:{'|'.join(map(_spoken, DEFAULT_TABLES.instructions))})(?!\w)",
     re.IGNORECASE,
 )
 

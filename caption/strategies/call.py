@@ -1,5 +1,5 @@
-"""The text as it grows within one call, the stages that let it grow, and the one place where a
-stage asks the model.
+"""What one description works with (`Call`), its text as it grows (`Draft`), and the one place where
+a strategy asks the model to write (`write`, `write_together`, `continued`).
 """
 
 from __future__ import annotations
@@ -12,71 +12,97 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from caption import prompts
 from caption.errors import Cancelled, CaptionError
 from caption.flow import Stop
+from caption.language.cleanup import clean_caption
 from caption.options import DescribeOptions
-from caption.types import Candidate, Progress, Sentence
+from caption.prompts import PresetName, Tables
+from caption.types import Candidate, Progress, Refusal, Sentence, StageName
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from caption.decoding.progress import DecodedSequence
+    from caption.evidence.judge import Judge
     from caption.model.blip import BlipModel
     from caption.model.features import ImageFeatures
 
 logger = logging.getLogger(__name__)
 
 
-# Why a candidate was kept or not.
-REASONS = {
-    "leader": "the longest candidate, it leads the text",
-    "combined": "it added phrases to the text",
-    "nothing_new": "the text already has what it says, or is long enough",
-    "too_short": "no more than 20 characters after clean-up",
-    "longest": "long enough beyond the text before, it takes its place",
-    "no_gain": "not long enough beyond the text before",
-    "no_room": "skipped: the prompt would leave too few new tokens",
-    "only": "the one caption of a plain description",
-    "supported": "the picture supports it, and it is in the text",
-    "unsupported": "the picture doesn't support what it says",
-    "repeated": "the text has what it says, or says better",
-    "failed": "the stage broke off with an error; the text before it is kept",
-}
-
-
 @dataclass
 class Draft:
-    """The text as it grows within one call."""
+    """The text as it grows within one call; the fields become those of `Description`.
+
+    `times` holds seconds per stage. `statements` are all that were checked.
+    """
 
     text: str = ""
     sentences: list[Sentence] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
-    statements: list[Sentence] = field(default_factory=list)  # all that was checked
+    statements: list[Sentence] = field(default_factory=list)
     min_support: float | None = None
     calibrated: bool = False
-    refusal: str | None = None
+    refusal: Refusal | None = None
     readability: float | None = None
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the seconds spent inside to the stage of that name, also where an error ends it."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.times[stage] = self.times.get(stage, 0.0) + time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Call:
+    """One picture to be described: with what, how, and into which draft.
+
+    `rounds`: how many the strategy may take. `stop`: asked again and again; true ends the call.
+    """
+
+    judge: Judge
+    picture: Image.Image
+    options: DescribeOptions
+    tables: Tables
+    rounds: int = 1
+    stop: Stop = None
+    draft: Draft = field(default_factory=Draft)
+
+    @property
+    def model(self) -> BlipModel:
+        return self.judge.model
+
+
+# What a strategy yields while it fills the drafts of its calls.
+Steps = Generator[Progress, None, None]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a stage lies on the progress bar, and which round it belongs to."""
+    """Where a stage lies on the progress bar (`start` to `end`, 0 to 1), and which round it belongs
+    to.
+    """
 
-    name: str
+    name: StageName
     round: int
     rounds: int
     start: float
     end: float
 
     def part(self, number: int, count: int) -> Stage:
-        """One of `count` equal parts of the stage."""
+        """Part `number` (from 0) of `count` equal parts of the stage."""
         share = (self.end - self.start) / count
         return dataclasses.replace(
             self, start=self.start + number * share, end=self.start + (number + 1) * share
         )
 
     def at(self, done: int, at_most: int, text: str) -> Progress:
+        """The progress after `done` of `at_most` steps, with the text so far."""
         share = done / at_most if at_most else 0.0
         return Progress(
             self.start + (self.end - self.start) * share,
@@ -89,25 +115,10 @@ class Stage:
         )
 
 
-class timed:  # noqa: N801  reads as a verb: with timed(draft, "prompts")
-    """Adds the seconds spent inside to the stage of that name."""
-
-    def __init__(self, draft: Draft, stage: str) -> None:
-        self.draft, self.stage = draft, stage
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.draft.times[self.stage] = (
-            self.draft.times.get(self.stage, 0.0) + time.perf_counter() - self.began
-        )
-
-
 @contextlib.contextmanager
 def surviving(draft: Draft, stage: Stage) -> Iterator[None]:
     """Around a stage after the first round: where it fails, the text before it is kept, and the
-    draft says so.
+    draft records the failure.
 
     Where there is no text yet the error goes on, as `Cancelled` does.
     """
@@ -126,34 +137,26 @@ def surviving(draft: Draft, stage: Stage) -> Iterator[None]:
 
 
 def write(
-    model: BlipModel,
+    call: Call,
     features: ImageFeatures,
-    asked: Sequence[str],
-    preset: str,
-    options: DescribeOptions,
+    prompts: Sequence[str],
+    preset: PresetName,
     stage: Stage,
-    draft: Draft,
-    stop: Stop,
     *,
     looks: Sequence[int] | None = None,
 ) -> Generator[Progress, None, list[list[DecodedSequence]]]:
-    """What the model writes on from every prompt, the best first. `looks`: which picture of
+    """The sequences that continue every prompt, the best first. `looks`: which picture of
     `features` a prompt is about (default: the first).
     """
-    (found,) = yield from write_together(
-        model, features, {preset: asked}, options, stage, draft, stop, looks=looks
-    )
-    return found
+    (written,) = yield from write_together(call, features, {preset: prompts}, stage, looks=looks)
+    return written
 
 
 def write_together(
-    model: BlipModel,
+    call: Call,
     features: ImageFeatures,
-    asked: Mapping[str, Sequence[str]],
-    options: DescribeOptions,
+    prompts: Mapping[PresetName, Sequence[str]],
     stage: Stage,
-    draft: Draft,
-    stop: Stop,
     *,
     looks: Sequence[int] | None = None,
 ) -> Generator[Progress, None, list[list[list[DecodedSequence]]]]:
@@ -163,20 +166,35 @@ def write_together(
     from caption.decoding.progress import Search
     from caption.decoding.run import decode_together
 
-    suppress = model.beginnings(prompts.NONWORDS) if options.suppress_nonwords else ()
+    model, options, tables = call.model, call.options, call.tables
+    suppress = model.beginnings(tables.nonwords) if options.suppress_nonwords else ()
+    # A round draws other random numbers than the one before: asked the same again, the model may
+    # write something new.
+    first_key = len(tables.prompts) * (stage.round - 1)
     searches = []
-    for preset, texts in asked.items():
-        settings = dataclasses.replace(
-            prompts.PRESETS[preset], seed=options.seed, suppress=suppress
-        )
-        # a round draws other numbers than the one before: asked the same again, it may have more to
-        # say
-        keys = [len(prompts.PROMPTS) * (stage.round - 1) + i for i in range(len(texts))]
-        searches.append(Search([model.prompt_ids(text) for text in texts], settings, looks, keys))
-    steps = decode_together(model, features, searches, stop=stop)
+    for preset, texts in prompts.items():
+        settings = dataclasses.replace(tables.presets[preset], seed=options.seed, suppress=suppress)
+        ids = [model.prompt_ids(text) for text in texts]
+        keys = [first_key + i for i in range(len(texts))]
+        searches.append(Search(ids, settings, image_index=looks, sample_keys=keys))
+    steps = decode_together(model, features, searches, stop=call.stop)
     while True:
         try:
             step = next(steps)
         except StopIteration as finished:
-            return finished.value
-        yield stage.at(step.done, step.at_most, draft.text)
+            written: list[list[list[DecodedSequence]]] = finished.value
+            return written
+        yield stage.at(step.done, step.at_most, call.draft.text)
+
+
+def continued(model: BlipModel, before: str, sequence: DecodedSequence) -> str:
+    """The cleaned caption of a text and what the model wrote after it.
+
+    A piece "##s" goes on with the text's last word; a mark follows it without a space.
+    """
+    written = model.text(sequence.token_ids)
+    continuation = written.removeprefix("##")
+    ends_a_word = continuation != written
+    begins_with_mark = continuation[:1] in (",", ".", ";", ":", "!", "?", "")
+    joint = "" if ends_a_word or begins_with_mark else " "
+    return clean_caption(before + joint + continuation)

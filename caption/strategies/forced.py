@@ -1,198 +1,176 @@
-"""The strategies "plain" (one short caption) and "forced" (long by parameters): what the model
-writes is taken as it is.
+"""The strategy "forced": a long text by parameters, taken as the model writes it.
 
-Forced: several prompts with aggressive length, extension of what stays short, then rounds that hand
-the text back for more.
+Several prompts with aggressive length, extension of what stays short, then enhancement rounds that
+hand the text back to the model for more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from caption import prompts
-from caption.flow import Stop
 from caption.language.cleanup import clean_caption
 from caption.language.compose import combine
 from caption.language.text import words
-from caption.options import DescribeOptions
-from caption.strategies.call import Draft, Stage, surviving, timed, write
-from caption.types import Candidate, Progress, Sentence
+from caption.strategies.call import Call, Stage, Steps, continued, surviving, write
+from caption.types import Candidate, Reason, Sentence
 
 if TYPE_CHECKING:
     from caption.decoding.progress import DecodedSequence
-    from caption.model.blip import BlipModel
     from caption.model.features import ImageFeatures
 
 
-def forced(
-    model: BlipModel,
-    features: ImageFeatures,
-    options: DescribeOptions,
-    rounds: int,
-    draft: Draft,
-    stop: Stop,
-) -> Generator[Progress, None, None]:
-    """Several prompts with aggressive length; extension of what stays short; then the enhancement
-    rounds.
-    """
+def describe(call: Call) -> Steps:
+    """Encode once, write the first text, extend it where it is short, enhance it round by round."""
+    tables, draft, rounds = call.tables, call.draft, call.rounds
+    with draft.timed("encoding"):
+        features = call.model.encode([call.picture], call.stop)
     # The rounds share the bar evenly, after a tenth for encoding; round 1 leaves its last fifth to
     # the extension.
     share = 0.9 / rounds
     stage = Stage("prompts", 1, rounds, 0.1, 0.1 + share * 0.8)
-    with timed(draft, "prompts"):
-        found = yield from write(
-            model, features, prompts.PROMPTS, "prompts", options, stage, draft, stop
-        )
-        leader = _choose(model, [best for best, *_ in found], draft)
-    if (
-        len(words(leader)) < prompts.EXTEND_LEADER_BELOW_WORDS
-        and len(words(draft.text)) < prompts.EXTEND_TEXT_BELOW_WORDS
-    ):
+    with draft.timed("prompts"):
+        written = yield from write(call, features, tables.prompts, "prompts", stage)
+        leader = _combine_candidates(call, [best for best, *_ in written])
+    leader_is_short = len(words(leader)) < tables.extend_leader_below_words
+    if leader_is_short and len(words(draft.text)) < tables.extend_text_below_words:
         stage = Stage("extension", 1, rounds, 0.1 + share * 0.8, 0.1 + share)
-        yield stage.at(0, 0, draft.text)
-        with surviving(draft, stage), timed(draft, "extension"):
-            yield from _lengthen(
-                model, features, prompts.EXTENSION_PROMPTS, "extension", options, stage, draft, stop
-            )
+        yield from _lengthen(call, features, "extension", stage)
     for number in range(2, rounds + 1):
         if draft.failure:
             return
-        stage = Stage(
-            "enhancement", number, rounds, 0.1 + share * (number - 1), 0.1 + share * number
-        )
-        yield stage.at(0, 0, draft.text)
-        with surviving(draft, stage), timed(draft, "enhancement"):
-            yield from _lengthen(
-                model,
-                features,
-                (prompts.ENHANCEMENT_PROMPT,),
-                "enhancement",
-                options,
-                stage,
-                draft,
-                stop,
-            )
+        start = 0.1 + share * (number - 1)
+        stage = Stage("enhancement", number, rounds, start, 0.1 + share * number)
+        yield from _lengthen(call, features, "enhancement", stage)
 
 
-def _choose(model: BlipModel, found: list[DecodedSequence], draft: Draft) -> str:
-    """The longest caption leads, what others add is combined with it; returns the leader."""
+def _combine_candidates(call: Call, sequences: Sequence[DecodedSequence]) -> str:
+    """Write the first text from one sequence per prompt: the longest caption leads, phrases that
+    others add follow it. Returns the leader.
+    """
+    tables, draft = call.tables, call.draft
     texts = [
-        clean_caption(model.text(one.token_ids), prompt)
-        for one, prompt in zip(found, prompts.PROMPTS, strict=True)
+        clean_caption(call.model.text(sequence.token_ids), prompt)
+        for sequence, prompt in zip(sequences, tables.prompts, strict=True)
     ]
-    long_enough = [
-        i for i, text in enumerate(texts) if len(text) > prompts.MIN_CANDIDATE_CHARACTERS
-    ]
-    kept = sorted(
-        long_enough or [max(range(len(texts)), key=lambda i: len(texts[i]))],
-        key=lambda i: -len(texts[i]),
-    )
+    leader, *others = _long_enough(texts, tables.min_candidate_characters)
     combined = combine(
-        texts[kept[0]],
-        [texts[i] for i in kept[1:]],
-        below_words=prompts.COMBINE_BELOW_WORDS,
-        max_phrases=prompts.MAX_COMBINED_PHRASES,
+        texts[leader],
+        [texts[i] for i in others],
+        below_words=tables.combine_below_words,
+        max_phrases=tables.max_combined_phrases,
     )
     draft.text = combined.text
-    used = {kept[0]}
+    used = {leader}
     for phrase in combined.phrases:
-        origin = kept[0] if phrase.source is None else kept[phrase.source + 1]
+        origin = leader if phrase.source is None else others[phrase.source]
         used.add(origin)
-        draft.sentences.append(Sentence(phrase.text, prompts.PROMPTS[origin], 1))
-    for i, (one, text) in enumerate(zip(found, texts, strict=True)):
-        reason = (
-            "leader"
-            if i == kept[0]
-            else "combined"
-            if i in used
-            else "nothing_new"
-            if i in kept
-            else "too_short"
-        )
+        draft.sentences.append(Sentence(phrase.text, tables.prompts[origin], 1))
+    for i, (text, sequence) in enumerate(zip(texts, sequences, strict=True)):
+        reason = _reason(i, leader, used, others)
         draft.candidates.append(
-            Candidate(text, prompts.PROMPTS[i], "prompts", 1, i in used, reason, one.avg_logprob)
+            Candidate(
+                text, tables.prompts[i], "prompts", 1, i in used, reason, sequence.avg_logprob
+            )
         )
-    return texts[kept[0]]
+    return texts[leader]
+
+
+def _long_enough(texts: Sequence[str], min_characters: int) -> list[int]:
+    """Indices of the texts longer than `min_characters`, else of the longest; the longest first."""
+    longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    return [i for i in longest_first if len(texts[i]) > min_characters] or longest_first[:1]
+
+
+def _reason(index: int, leader: int, used: Collection[int], others: Collection[int]) -> Reason:
+    if index == leader:
+        return "leader"
+    if index in used:
+        return "combined"
+    if index in others:
+        return "nothing_new"
+    return "too_short"
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The text so far, gone on with."""
+
+    text: str
+    avg_logprob: float
 
 
 def _lengthen(
-    model: BlipModel,
-    features: ImageFeatures,
-    instructions: tuple[str, ...],
-    name: str,
-    options: DescribeOptions,
-    stage: Stage,
-    draft: Draft,
-    stop: Stop,
-) -> Generator[Progress, None, None]:
-    """Let the model go on after "instruction + text so far"; take the longest result if it gains
-    enough.
-
-    Only the instruction is cut: a result is the text so far plus its continuation.
+    call: Call, features: ImageFeatures, kind: Literal["extension", "enhancement"], stage: Stage
+) -> Steps:
+    """A stage that lets the model go on after "instruction + text so far" and takes the longest
+    result if it gains enough. Where it fails, the text so far is kept.
     """
-    gain = (
-        prompts.EXTENSION_MIN_GAIN_WORDS
-        if name == "extension"
-        else prompts.ENHANCEMENT_MIN_GAIN_WORDS
+    tables, draft = call.tables, call.draft
+    if kind == "extension":
+        instructions = tables.extension_prompts
+        min_gain_words = tables.extension_min_gain_words
+    else:
+        instructions = (tables.enhancement_prompt,)
+        min_gain_words = tables.enhancement_min_gain_words
+    yield stage.at(0, 0, draft.text)
+    with surviving(draft, stage), draft.timed(kind):
+        before = draft.text
+        prompts = {instruction: f"{instruction} {before}" for instruction in instructions}
+        fitting = [
+            instruction
+            for instruction, prompt in prompts.items()
+            if _room(call, prompt, kind) >= tables.min_new_tokens_left
+        ]
+        results: dict[str, _Result] = {}
+        if fitting:
+            asked = [prompts[instruction] for instruction in fitting]
+            written = yield from write(call, features, asked, kind, stage)
+            for instruction, (best, *_) in zip(fitting, written, strict=True):
+                text = continued(call.model, before, best)
+                results[instruction] = _Result(text, best.avg_logprob)
+        longest = _longest(results, len(words(before)) + min_gain_words)
+        draft.candidates += [
+            _candidate(instruction, results.get(instruction), instruction == longest, stage)
+            for instruction in instructions
+        ]
+        if longest is not None:
+            _take(call, results[longest].text, longest, stage)
+
+
+def _longest(results: Mapping[str, _Result], more_than_words: int) -> str | None:
+    """The instruction with the longest result, None where that isn't long enough."""
+    lengths = {instruction: len(words(result.text)) for instruction, result in results.items()}
+    longest = max(lengths, key=lengths.__getitem__, default=None)
+    if longest is None or lengths[longest] <= more_than_words:
+        return None
+    return longest
+
+
+def _candidate(instruction: str, result: _Result | None, kept: bool, stage: Stage) -> Candidate:
+    if result is None:
+        return Candidate("", instruction, stage.name, stage.round, False, "no_room")
+    reason: Reason = "longest" if kept else "no_gain"
+    return Candidate(
+        result.text, instruction, stage.name, stage.round, kept, reason, result.avg_logprob
     )
-    before = draft.text
-    asked = [f"{instruction} {before}" for instruction in instructions]
-    fitting = [
-        i
-        for i, prompt in enumerate(asked)
-        if _room(model, prompt, name) >= prompts.MIN_NEW_TOKENS_LEFT
-    ]
-    found = []
-    if fitting:
-        written = yield from write(
-            model, features, [asked[i] for i in fitting], name, options, stage, draft, stop
-        )
-        found = [best for best, *_ in written]
-    results = {
-        i: (continued(model, before, one), one) for i, one in zip(fitting, found, strict=True)
-    }
-    best = max(results, key=lambda i: len(words(results[i][0])), default=None)
-    if best is not None and len(words(results[best][0])) <= len(words(before)) + gain:
-        best = None
-    for i, instruction in enumerate(instructions):
-        if i in results:
-            text, one = results[i]
-            draft.candidates.append(
-                Candidate(
-                    text,
-                    instruction,
-                    name,
-                    stage.round,
-                    i == best,
-                    "longest" if i == best else "no_gain",
-                    one.avg_logprob,
-                )
-            )
-        else:
-            draft.candidates.append(Candidate("", instruction, name, stage.round, False, "no_room"))
-    if best is not None:
-        draft.text = results[best][0]
-        if draft.text.startswith(before):
-            draft.sentences.append(
-                Sentence(draft.text[len(before) :].lstrip(" ,.;"), instructions[best], stage.round)
-            )
-        else:  # clean-up changed the joint as well: the pieces can't be told apart any more
-            draft.sentences = [Sentence(draft.text, instructions[best], stage.round)]
 
 
-def continued(model: BlipModel, before: str, one: DecodedSequence) -> str:
-    written = model.text(one.token_ids)
-    continuation = written.removeprefix("##")  # a piece that goes on with the prompt's last word
-    joint = (
-        ""
-        if continuation != written or continuation[:1] in (",", ".", ";", ":", "!", "?", "")
-        else " "
-    )
-    return clean_caption(before + joint + continuation)
+def _take(call: Call, text: str, instruction: str, stage: Stage) -> None:
+    """Let a result take the place of the text. Only the instruction was cut from it: it is the text
+    before plus its continuation.
+    """
+    draft, before = call.draft, call.draft.text
+    draft.text = text
+    if text.startswith(before):
+        addition = text[len(before) :].lstrip(" ,.;")
+        draft.sentences.append(Sentence(addition, instruction, stage.round))
+    else:  # clean-up changed the joint as well: the pieces can't be told apart any more
+        draft.sentences = [Sentence(text, instruction, stage.round)]
 
 
-def _room(model: BlipModel, prompt: str, preset: str) -> int:
+def _room(call: Call, prompt: str, preset: Literal["extension", "enhancement"]) -> int:
     """New tokens that the preset leaves after this prompt."""
-    limit = min(prompts.PRESETS[preset].max_length, model.max_positions)
-    return limit - len(model.prompt_ids(prompt))
+    limit = min(call.tables.presets[preset].max_length, call.model.max_positions)
+    return limit - len(call.model.prompt_ids(prompt))

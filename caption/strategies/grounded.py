@@ -2,7 +2,7 @@
 checked, the supported ones merged.
 
 Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were
-found, and where it is known what the check is worth for that, it also supposes where they are.
+named, and where it is known what the check is worth for that, it also supposes where they are.
 Whatever the captioner proposes is split into statements that can stand alone;
 `caption.evidence.judge` says how well the picture supports each, `caption.language.compose` makes
 one text of those that are supported well enough.
@@ -10,178 +10,135 @@ one text of those that are supported well enough.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from caption import prompts
-from caption.evidence.judge import FAMILIAR, Judge, Sight
-from caption.flow import Stop
+from caption.evidence.judge import FAMILIAR
 from caption.image.readable import readability
 from caption.image.regions import WHOLE, crop
-from caption.options import DescribeOptions
-from caption.strategies.call import Draft, Stage, surviving, timed, write, write_together
-from caption.strategies.inquiry import SUPPOSITIONS, Inquiry, Proposal
+from caption.prompts import PresetName
+from caption.strategies.call import Call, Stage, Steps, surviving, write, write_together
+from caption.strategies.inquiry import Inquiry
 from caption.strategies.questions import questions_about
-from caption.types import Progress
+from caption.types import StageName
 
 if TYPE_CHECKING:
     from caption.decoding.progress import DecodedSequence
 
 
-def grounded(
-    judge: Judge,
-    picture: Image.Image,
-    options: DescribeOptions,
-    settings: prompts.GroundedSettings,
-    rounds: int,
-    draft: Draft,
-    stop: Stop,
-) -> Generator[Progress, None, None]:
+def describe(call: Call) -> Steps:
     """Describe by checked statements, or refuse a picture that can't be read."""
-    readable = readability(picture)
+    draft = call.draft
+    readable = readability(call.picture)
     draft.readability = readable.score
     if readable.reason:
         draft.refusal = readable.reason
         return
-    with timed(draft, "encoding"):
-        whole = judge.see([picture], [WHOLE], stop)
-        known = judge.familiarity(whole)
-    if known is not None and known < FAMILIAR:
-        draft.refusal, draft.readability = "foreign", min(readable.score, known)
+    with draft.timed("encoding"):
+        whole = call.judge.see([call.picture], [WHOLE], call.stop)
+        familiarity = call.judge.familiarity(whole)
+    if familiarity is not None and familiarity < FAMILIAR:
+        draft.refusal = "foreign"
+        draft.readability = min(readable.score, familiarity)
         return
-    inquiry = Inquiry(judge, options, settings, draft, stop)
-    share = 0.9 / rounds
-    yield from _look(inquiry, whole, _stages("prompts", 1, rounds, 0.1, share))
-    if rounds > 1 and settings.regions:
-        stages = _stages("regions", 2, rounds, 0.1 + share, share)
-        with surviving(draft, stages[0]):
-            yield from _look_closer(inquiry, picture, whole, stages)
-    if rounds > 2 and not draft.failure:
-        stages = _stages("questions", 3, rounds, 0.1 + 2 * share, share)
-        with surviving(draft, stages[0]):
-            yield from _ask(inquiry, whole, stages)
+    inquiry = Inquiry(call, whole)
+    yield from _look(inquiry, *_stages("prompts", 1, call.rounds))
+    if call.rounds > 1 and call.tables.grounded.regions:
+        proposing, checking = _stages("regions", 2, call.rounds)
+        with surviving(draft, proposing):
+            yield from _look_closer(inquiry, proposing, checking)
+    if call.rounds > 2 and not draft.failure:
+        proposing, checking = _stages("questions", 3, call.rounds)
+        with surviving(draft, proposing):
+            yield from _ask(inquiry, proposing, checking)
     inquiry.finish()
     if not draft.text:
         draft.refusal = "unsupported"
 
 
-def _stages(name: str, number: int, rounds: int, start: float, share: float) -> tuple[Stage, Stage]:
-    """A round's two stages on the progress bar: proposing and checking."""
+def _stages(name: StageName, number: int, rounds: int) -> tuple[Stage, Stage]:
+    """A round's two stages on the progress bar, proposing and checking. The rounds share the bar
+    evenly, after a tenth for encoding.
+    """
+    share = 0.9 / rounds
+    start = 0.1 + share * (number - 1)
     middle = start + 0.75 * share
-    return Stage(name, number, rounds, start, middle), Stage(
-        "checking", number, rounds, middle, start + share
-    )
+    proposing = Stage(name, number, rounds, start, middle)
+    return proposing, Stage("checking", number, rounds, middle, start + share)
 
 
-def _look(
-    inquiry: Inquiry, whole: Sight, stages: tuple[Stage, Stage]
-) -> Generator[Progress, None, None]:
+def _look(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
     """Round 1: captions of the whole picture, by beams and by samples."""
-    proposing, checking = stages
-    draft, model = inquiry.draft, inquiry.judge.model
+    call, whole = inquiry.call, inquiry.whole
+    prompts: dict[PresetName, tuple[str, ...]] = {
+        "plain": ("",),
+        "beams": call.tables.grounded_prompts,
+        "samples": call.tables.grounded_prompts,
+    }
     proposals = []
-    with timed(draft, "prompts"):
-        modes = {
-            "plain": ("",),
-            "beams": prompts.GROUNDED_PROMPTS,
-            "samples": prompts.GROUNDED_PROMPTS,
-        }
-        found = yield from write_together(
-            model, whole.captioner, modes, inquiry.options, proposing, draft, inquiry.stop
-        )
-        for asked, written in zip(modes.values(), found, strict=True):
-            proposals += inquiry.propose(proposing, _told(asked, [0] * len(asked), written), whole)
-    yield from _weigh(inquiry, checking, whole, proposals)
+    with call.draft.timed("prompts"):
+        written = yield from write_together(call, whole.captioner, prompts, proposing)
+        for asked, sequences in zip(prompts.values(), written, strict=True):
+            captions = _captions(asked, [0] * len(asked), sequences)
+            proposals += inquiry.propose(proposing, captions, whole)
+    yield from _check(inquiry, checking, lambda: inquiry.check(proposals))
 
 
-def _look_closer(
-    inquiry: Inquiry, picture: Image.Image, whole: Sight, stages: tuple[Stage, Stage]
-) -> Generator[Progress, None, None]:
+def _look_closer(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
     """Round 2: captions of the picture's regions, which see what is small."""
-    proposing, checking = stages
-    draft, model = inquiry.draft, inquiry.judge.model
-    yield proposing.at(0, 0, draft.text)
-    with timed(draft, "regions"):
-        regions = inquiry.judge.see(
-            [crop(picture, box) for box in prompts.REGIONS], prompts.REGIONS, inquiry.stop
-        )
-        asked = [prompt for prompt in prompts.REGION_PROMPTS for _ in prompts.REGIONS]
-        looks = [look for _ in prompts.REGION_PROMPTS for look in range(len(prompts.REGIONS))]
+    call, boxes = inquiry.call, inquiry.call.tables.regions
+    yield proposing.at(0, 0, call.draft.text)
+    with call.draft.timed("regions"):
+        crops = [crop(call.picture, box) for box in boxes]
+        regions = call.judge.see(crops, boxes, call.stop)
+        asked = [prompt for prompt in call.tables.region_prompts for _ in boxes]
+        looks = [look for _ in call.tables.region_prompts for look in range(len(boxes))]
         written = yield from write(
-            model,
-            regions.captioner,
-            asked,
-            "regions",
-            inquiry.options,
-            proposing,
-            draft,
-            inquiry.stop,
-            looks=looks,
+            call, regions.captioner, asked, "regions", proposing, looks=looks
         )
-        proposals = inquiry.propose(proposing, _told(asked, looks, written), regions)
-    yield from _weigh(inquiry, checking, whole, proposals, regions)
+        proposals = inquiry.propose(proposing, _captions(asked, looks, written), regions)
+    yield from _check(inquiry, checking, lambda: inquiry.check_regions(regions, proposals))
 
 
-def _ask(
-    inquiry: Inquiry, whole: Sight, stages: tuple[Stage, Stage]
-) -> Generator[Progress, None, None]:
+def _ask(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
     """Round 3: what else there is, and what each thing is like, where it is and what it is next to."""
-    proposing, checking = stages
-    draft, model = inquiry.draft, inquiry.judge.model
-    questions = questions_about(draft.sentences, leading=inquiry.judge.can_refuse)
+    call, whole = inquiry.call, inquiry.whole
+    draft, settings = call.draft, call.tables.grounded
+    questions = questions_about(draft.sentences, call.tables, leading=call.judge.can_refuse)
     if not questions:
         return
     yield proposing.at(0, 0, draft.text)
-    with timed(draft, "questions"):
-        asked = [f"{said} {start}" for said, start in questions]
-        written = yield from write(
-            model,
-            whole.captioner,
-            asked,
-            "questions",
-            inquiry.options,
-            proposing,
-            draft,
-            inquiry.stop,
-        )
-        proposals = []
-        for (_, start), prompt, sequences in zip(questions, asked, written, strict=True):
-            proposals += inquiry.propose(
-                proposing, _told([prompt], [0], [sequences]), whole, starting=start
-            )
-    supposing = inquiry.settings.check and (inquiry.settings.suppose or inquiry.judge.supposes)
-    yield from _weigh(inquiry, checking.part(0, 2) if supposing else checking, whole, proposals)
-    if supposing:
-        with timed(draft, "checking"):
-            inquiry.suppose(whole, dataclasses.replace(proposing, name=SUPPOSITIONS))
-            inquiry.compose()
-        yield checking.at(1, 1, draft.text)
+    proposals = []
+    with draft.timed("questions"):
+        asked = [question.prompt for question in questions]
+        written = yield from write(call, whole.captioner, asked, "questions", proposing)
+        for question, sequences in zip(questions, written, strict=True):
+            answers = _captions([question.prompt], [0], [sequences])
+            proposals += inquiry.propose(proposing, answers, whole, beginning=question.beginning)
+    if settings.check and (settings.suppose or call.judge.supposes):
+        first, second = checking.part(0, 2), checking.part(1, 2)
+        yield from _check(inquiry, first, lambda: inquiry.check(proposals))
+        yield from _check(inquiry, second, lambda: inquiry.suppose(proposing))
+    else:
+        yield from _check(inquiry, checking, lambda: inquiry.check(proposals))
 
 
-def _weigh(
-    inquiry: Inquiry,
-    checking: Stage,
-    whole: Sight,
-    proposals: Sequence[Proposal],
-    regions: Sight | None = None,
-) -> Generator[Progress, None, None]:
+def _check(inquiry: Inquiry, checking: Stage, check: Callable[[], None]) -> Steps:
     """What every round ends with: check what was proposed, compose the text so far."""
-    draft = inquiry.draft
+    draft = inquiry.call.draft
     yield checking.at(0, 0, draft.text)
-    with timed(draft, "checking"):
-        inquiry.check(whole, proposals, regions)
+    with draft.timed("checking"):
+        check()
         inquiry.compose()
     yield checking.at(1, 1, draft.text)
 
 
-def _told(
-    asked: Sequence[str], looks: Sequence[int], written: Sequence[Sequence[DecodedSequence]]
+def _captions(
+    prompts: Sequence[str], looks: Sequence[int], written: Sequence[Sequence[DecodedSequence]]
 ) -> list[tuple[str, int, DecodedSequence]]:
+    """(prompt, look, sequence) of all sequences, of which each prompt has several."""
     return [
-        (prompt, look, one)
-        for prompt, look, sequences in zip(asked, looks, written, strict=True)
-        for one in sequences
+        (prompt, look, sequence)
+        for prompt, look, sequences in zip(prompts, looks, written, strict=True)
+        for sequence in sequences
     ]

@@ -1,55 +1,42 @@
-"""The strategy "grounded": many short captions of the picture and its parts, each statement
-checked, the supported ones merged.
+"""What was proposed and checked about one picture, within one grounded call.
 
-Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were
-found, and where it is known what the check is worth for that, it also supposes where they are.
-Whatever the captioner proposes is split into statements that can stand alone;
-`caption.evidence.judge` says how well the picture supports each, `caption.language.compose` makes
-one text of those that are supported well enough.
+In go the captions the model wrote; they are split into statements that can stand alone
+(`Proposal`), and each new statement is checked (`CheckedStatement`). Out come the draft's
+statements with their support, its text, and the verdict on every candidate.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from caption import prompts
-from caption.evidence.judge import Judge, Sight, agreement, weakest_noun
-from caption.flow import Stop
+from caption.evidence.judge import Sight, agreement, weakest_noun
 from caption.image.regions import WHOLE
 from caption.language.claims import Claim, claims, reading
 from caption.language.cleanup import clean_caption
-from caption.language.compose import paragraph
-from caption.language.text import caption_stats, stated, words
+from caption.language.text import stated
 from caption.language.wording import located, named
-from caption.options import DescribeOptions
-from caption.strategies.call import Draft, Stage
+from caption.strategies.call import Call, Stage
 from caption.strategies.questions import suppositions
 from caption.strategies.simplify import says_something, without_a_clause, without_an_adjective
-from caption.types import (
-    Box,
-    Candidate,
-    Description,
-    Evidence,
-    Sentence,
-    WordEvidence,
-    is_supported,
-)
+from caption.strategies.threshold import supported_text
+from caption.types import Box, Candidate, Evidence, Sentence, StageName, WordEvidence, is_supported
 
 if TYPE_CHECKING:
     from caption.decoding.progress import DecodedSequence
+    from caption.evidence.followed import Followed
 
 PLACES = ("left", "middle", "right")
-SUPPOSITIONS = "suppositions"  # a candidate's stage
+SUPPOSITIONS: StageName = "suppositions"  # the stage of a supposed candidate
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A statement somebody should check: bare text in lower case, where it was seen, and which
-    candidate it came from.
+    """A statement to be checked: bare text in lower case, the index of the look it is about, and
+    the index of the candidate it came from.
     """
 
     text: str
@@ -58,8 +45,10 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class _Checked:
-    """A statement with its evidence; `candidate` as in `Proposal`."""
+class CheckedStatement:
+    """A statement with its evidence. `region`: where it was seen, None for the whole picture;
+    `candidate` as in `Proposal`.
+    """
 
     text: str
     region: Box | None
@@ -69,35 +58,26 @@ class _Checked:
 
 
 class Inquiry:
-    """All that was proposed and checked about one picture, within one call."""
+    """All that was proposed and checked so far. `whole` is the look at the whole picture."""
 
-    def __init__(
-        self,
-        judge: Judge,
-        options: DescribeOptions,
-        settings: prompts.GroundedSettings,
-        draft: Draft,
-        stop: Stop,
-    ) -> None:
-        self.judge, self.options, self.settings, self.draft, self.stop = (
-            judge,
-            options,
-            settings,
-            draft,
-            stop,
-        )
+    def __init__(self, call: Call, whole: Sight) -> None:
+        self.call, self.whole = call, whole
+        self.judge, self.stop, self.settings = call.judge, call.stop, call.tables.grounded
         self.candidates: list[Candidate] = []
         # what each caption claims that no question led to
         self.independent: list[frozenset[Claim]] = []
-        self.checked: dict[str, _Checked] = {}
-        # a checked text → all candidates that said it
+        self.checked: dict[str, CheckedStatement] = {}  # by text
+        # a statement's text → indices of all candidates that say it
         self.proposers: defaultdict[str, set[int]] = defaultdict(set)
         self.regions: Sight | None = None  # from round 2 on
         # things that were named → the best log-odds that a region shows them
         self.nouns: dict[str, float] = {}
-        self.min_support = judge.min_support if options.min_support is None else options.min_support
+        min_support = call.options.min_support
+        if min_support is None:
+            min_support = self.judge.min_support(call.tables.min_match)
+        self.min_support = min_support
 
-    # ------------------------------------------------------------------------------------------------ proposing
+    # ---- proposing
 
     def propose(
         self,
@@ -105,21 +85,18 @@ class Inquiry:
         written: Iterable[tuple[str, int, DecodedSequence]],
         sight: Sight,
         *,
-        starting: str = "",
+        beginning: str = "",
     ) -> list[Proposal]:
         """Statements from (prompt, look, sequence) triples; every sequence becomes a candidate.
 
-        `starting` is what a question began the sentence with: it belongs to the statement, and
+        `beginning` is what a question began the sentence with: it belongs to the statement, and
         nothing after the first phrase does.
         """
         proposals = []
-        for prompt, look, one in written:
-            text = clean_caption(
-                f"{starting} {self.judge.model.text(one.token_ids)}".strip(),
-                "" if starting else prompt,
-            )
-            box = sight.boxes[look]
-            region = None if box == WHOLE else box
+        for prompt, look, sequence in written:
+            caption = self.judge.model.text(sequence.token_ids)
+            echo = "" if beginning else prompt
+            text = clean_caption(f"{beginning} {caption}".strip(), echo)
             number = len(self.candidates)
             self.candidates.append(
                 Candidate(
@@ -127,167 +104,180 @@ class Inquiry:
                     prompt,
                     stage.name,
                     stage.round,
-                    False,
-                    "unsupported",
-                    one.avg_logprob,
-                    region,
+                    kept=False,
+                    reason="unsupported",
+                    avg_logprob=sequence.avg_logprob,
+                    region=_region(sight, look),
                 )
             )
-            if not text:
-                continue
-            if not starting:
+            if text and not beginning:
                 self.independent.append(claims(text.lower()))
             phrases = stated(text)
-            for phrase in phrases[:1] if starting else phrases:
-                ways = (phrase, *reversed(without_a_clause(phrase)))
-                said = next((one for one in ways if says_something(one)), None)
-                if said is not None:
-                    proposals.append(Proposal(said, look, number))
+            for phrase in phrases[:1] if beginning else phrases:
+                statement = _statement(phrase)
+                if statement is not None:
+                    proposals.append(Proposal(statement, look, number))
         return proposals
 
-    def suppose(self, whole: Sight, stage: Stage) -> None:
+    def suppose(self, stage: Stage) -> None:
         """Check where every thing of the text so far could be, how large, and how any two could
         stand to each other.
         """
         proposals = []
-        for text in suppositions(self.draft.sentences):
+        for text in suppositions(self.call.draft.sentences, self.call.tables):
             if text not in self.checked:
                 proposals.append(Proposal(text, 0, len(self.candidates)))
                 self.candidates.append(
-                    Candidate(text, "", stage.name, stage.round, False, "unsupported")
+                    Candidate(text, "", SUPPOSITIONS, stage.round, kept=False, reason="unsupported")
                 )
-        self._weigh(whole, proposals)
+        self._weigh(proposals)
         self._weigh_nouns()
 
-    # ------------------------------------------------------------------------------------------------ checking
+    # ---- checking
 
-    def check(
-        self, whole: Sight, proposals: Sequence[Proposal], regions: Sight | None = None
-    ) -> None:
-        """Weigh what is new among proposals about `regions`, or about the whole picture where there
-        are none.
+    def check(self, proposals: Sequence[Proposal]) -> None:
+        """Check what is new among proposals about the whole picture, and simpler forms of what is
+        unsupported.
         """
-        if regions is None:
-            for one in proposals:
-                known = self.checked.get(one.text)
-                # what a region said is now said of the whole picture too
-                if known and known.region:
-                    self.checked[one.text] = dataclasses.replace(
-                        known, region=None, candidate=one.candidate
-                    )
-            new = self._new(proposals, lambda one: one.text)
-            self._weigh(whole, new)
-            self._weigh_nouns()
-            self._weigh(whole, self._simpler(new))
-        else:
-            self.regions = regions
-            self._weigh_regions(whole, regions, proposals)
+        for proposal in proposals:
+            known = self.checked.get(proposal.text)
+            # what was seen in a region is now said of the whole picture too
+            if known is not None and known.region is not None:
+                self.checked[proposal.text] = dataclasses.replace(
+                    known, region=None, candidate=proposal.candidate
+                )
+        new = self._unknown(proposals)
+        self._weigh(new)
         self._weigh_nouns()
+        if self.settings.check:
+            self._weigh(self._unknown(self._simpler(new)))
+            self._weigh_nouns()
 
-    def _new(self, proposals: Iterable[Proposal], key: Callable[[Proposal], str]) -> list[Proposal]:
-        found: dict[str, Proposal] = {}
-        for one in proposals:
-            self.proposers[one.text].add(one.candidate)
-            if key(one) not in self.checked:
-                found.setdefault(key(one), one)
-        return list(found.values())
-
-    def _weigh(self, whole: Sight, proposals: Sequence[Proposal]) -> None:
-        texts = [one.text for one in proposals]
-        if not texts:
-            return
-        for one, (seen, evidence) in zip(
-            proposals, self.judge.weigh(whole, texts, self.stop), strict=True
-        ):
-            self.checked[one.text] = _Checked(one.text, None, one.candidate, evidence, seen.words())
-
-    def _weigh_regions(self, whole: Sight, regions: Sight, proposals: Sequence[Proposal]) -> None:
-        """A statement from a region is checked there, and on the whole picture as it is and with
-        its place in words.
+    def check_regions(self, regions: Sight, proposals: Sequence[Proposal]) -> None:
+        """Check statements about regions there, and on the whole picture as they are and with their
+        place in words.
 
         What says where something lies in the region would be false of the picture; what is large
-        there may be small here.
+        there may be small here, so that the statements are checked without each adjective too.
         """
-        proposals = self._new(
-            (
-                dataclasses.replace(one, text=text)
-                for one in proposals
-                if reading(one.text).things
-                and not any(claim.slot == "place" for claim in claims(one.text))
-                for text in (one.text, *without_an_adjective(one.text))
-                if says_something(text)
-            ),
-            lambda one: f"{one.look} {one.text}",
-        )
+        self.regions = regions
+        distinct = self._distinct(_about_regions(proposals))
+        if distinct:
+            self._weigh_regions(regions, distinct)
+        self._weigh_nouns()
+
+    def _distinct(self, proposals: Iterable[Proposal]) -> list[Proposal]:
+        """The proposals without those whose text was proposed before of the same look; every
+        candidate is remembered as a proposer of its text.
+        """
+        distinct: dict[tuple[int, str], Proposal] = {}
+        for proposal in proposals:
+            self.proposers[proposal.text].add(proposal.candidate)
+            distinct.setdefault((proposal.look, proposal.text), proposal)
+        return list(distinct.values())
+
+    def _unknown(self, proposals: Iterable[Proposal]) -> list[Proposal]:
+        """The distinct proposals whose text hasn't been checked yet."""
+        return [
+            proposal for proposal in self._distinct(proposals) if proposal.text not in self.checked
+        ]
+
+    def _weigh(self, proposals: Sequence[Proposal]) -> None:
+        """Check proposals on the whole picture."""
         if not proposals:
             return
-        texts, looks = [one.text for one in proposals], [one.look for one in proposals]
-        here = self.judge.match(regions, texts, looks, self.stop)
-        there = self.judge.match(whole, texts, None, self.stop)
+        texts = [proposal.text for proposal in proposals]
+        weighed = self.judge.weigh(self.whole, texts, self.stop)
+        for proposal, (followed, evidence) in zip(proposals, weighed, strict=True):
+            self.checked[proposal.text] = CheckedStatement(
+                proposal.text, None, proposal.candidate, evidence, followed.words()
+            )
+
+    def _weigh_regions(self, regions: Sight, proposals: Sequence[Proposal]) -> None:
+        texts = [proposal.text for proposal in proposals]
+        looks = [proposal.look for proposal in proposals]
+        match_region = _per_text(self.judge.match(regions, texts, looks, self.stop), texts)
+        match_whole = _per_text(self.judge.match(self.whole, texts, None, self.stop), texts)
         followed = self.judge.follow(regions, texts, looks, self.stop)
-        places = [self._place(seen.where(reading(seen.text).things[0])) for seen in followed]
-        placed = [located(text, place) for text, place in zip(texts, places, strict=True)]
-        odds: list[float] | None = None
-        # the matcher knows better where a thing is than the decoder's attention
-        if there is not None:
-            ways = [located(text, place) for text in texts for place in PLACES]
-            found = self.judge.match(whole, ways, None, self.stop) or []
-            best = [
-                max(range(i, i + len(PLACES)), key=lambda way: found[way])
-                for i in range(0, len(ways), len(PLACES))
-            ]
-            placed, odds = [ways[way] for way in best], [found[way] for way in best]
-        for i, (one, seen) in enumerate(zip(proposals, followed, strict=True)):
-            self.proposers[placed[i]] |= self.proposers[one.text]
-            for text, match in (
-                (one.text, there[i] if there else None),
-                (placed[i], odds[i] if odds else None),
-            ):
-                evidence = Evidence(
-                    match, here[i] if here else None, seen.likelihood, seen.contrast, 0.0
+        placed = self._placed(texts, followed)
+        for proposal, in_region, in_whole, seen, (placed_text, in_place) in zip(
+            proposals, match_region, match_whole, followed, placed, strict=True
+        ):
+            self.proposers[placed_text] |= self.proposers[proposal.text]
+            for text, match in ((proposal.text, in_whole), (placed_text, in_place)):
+                self._keep_best(
+                    CheckedStatement(
+                        text,
+                        regions.boxes[proposal.look],
+                        proposal.candidate,
+                        Evidence(match, in_region, seen.likelihood, seen.contrast, 0.0),
+                        seen.words(),
+                    )
                 )
-                known = self.checked.get(text)
-                weighed = _Checked(
-                    text, regions.boxes[one.look], one.candidate, evidence, seen.words()
-                )
-                if known and known.region is None:
-                    # what was said of the whole picture stays so, with what speaks best for it
-                    weighed = dataclasses.replace(weighed, region=None, candidate=known.candidate)
-                if known is None or self.judge.support(text, known.evidence) < self.judge.support(
-                    text, evidence
-                ):
-                    self.checked[text] = weighed
 
-    def _weigh_nouns(self) -> None:
-        """Look for every thing that was named in the regions, once there are some."""
-        if self.regions is None:
-            return
-        new = sorted(
-            {phrase for text in self.checked for phrase in named(text)} - self.nouns.keys()
-        )
-        self.nouns |= self.judge.match_nouns(self.regions, new, self.stop)
+    def _placed(
+        self, texts: Sequence[str], followed: Sequence[Followed]
+    ) -> list[tuple[str, float | None]]:
+        """Each text with its thing's place in the whole picture in words, and the matcher's
+        log-odds of it.
 
-    @staticmethod
-    def _place(centre: tuple[float, float] | None) -> str | None:
+        The matcher knows better where a thing is than the decoder's attention, which decides where
+        no matcher looks.
+        """
+        variants = [located(text, place) for text in texts for place in PLACES]
+        odds = self.judge.match(self.whole, variants, None, self.stop)
+        if odds is None:
+            places = [self._place(seen.where(reading(seen.text).things[0])) for seen in followed]
+            return [(located(text, place), None) for text, place in zip(texts, places, strict=True)]
+        placed: list[tuple[str, float | None]] = []
+        for start in range(0, len(variants), len(PLACES)):
+            best = max(range(start, start + len(PLACES)), key=odds.__getitem__)
+            placed.append((variants[best], odds[best]))
+        return placed
+
+    def _place(self, centre: tuple[float, float] | None) -> str | None:
         if centre is None:
             return None
-        return "left" if centre[0] < 0.4 else "right" if centre[0] > 0.6 else "middle"
+        left, right = self.call.tables.middle
+        if centre[0] < left:
+            return "left"
+        if centre[0] > right:
+            return "right"
+        return "middle"
+
+    def _keep_best(self, statement: CheckedStatement) -> None:
+        """Keep a statement about a region unless its text is known with as much support."""
+        text, known = statement.text, self.checked.get(statement.text)
+        if known is not None:
+            before = self.judge.support(text, known.evidence)
+            if before >= self.judge.support(text, statement.evidence):
+                return
+            if known.region is None:
+                # what was said of the whole picture stays so, with the best evidence for it
+                statement = dataclasses.replace(statement, region=None, candidate=known.candidate)
+        self.checked[text] = statement
+
+    def _weigh_nouns(self) -> None:
+        """Look in the regions, once there are some, for every thing that was named."""
+        if self.regions is None:
+            return
+        things = {thing for text in self.checked for thing in named(text)}
+        new = sorted(things - self.nouns.keys())
+        self.nouns |= self.judge.match_nouns(self.regions, new, self.stop)
 
     def _simpler(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """What is left of unsupported statements when an adjective or a clause is cut."""
-        if not self.settings.check:
-            return []
-        less = []
-        for one in proposals:
-            if self.judge.support(one.text, self.evidence(one.text)) >= self.min_support:
+        simpler = []
+        for proposal in proposals:
+            if self._support(proposal.text) >= self.min_support:
                 continue
-            for text in (*without_an_adjective(one.text), *without_a_clause(one.text)):
+            for text in (*without_an_adjective(proposal.text), *without_a_clause(proposal.text)):
                 if says_something(text):
-                    self.proposers[text] |= self.proposers[one.text]
-                    less.append(dataclasses.replace(one, text=text))
-        return self._new(less, lambda one: one.text)
+                    self.proposers[text] |= self.proposers[proposal.text]
+                    simpler.append(dataclasses.replace(proposal, text=text))
+        return simpler
 
-    # ------------------------------------------------------------------------------------------------ the text so far
+    # ---- the text so far
 
     def evidence(self, text: str) -> Evidence:
         """A checked statement's evidence, with the agreement of all that was proposed so far and
@@ -299,31 +289,31 @@ class Inquiry:
             match_nouns=weakest_noun(text, self.nouns),
         )
 
+    def _support(self, text: str) -> float:
+        return self.judge.support(text, self.evidence(text))
+
     def statements(self) -> list[Sentence]:
-        found = []
-        for text, one in self.checked.items():
-            origin, evidence = self.candidates[one.candidate], self.evidence(text)
-            support = self.judge.support(text, evidence)
-            supposed = origin.stage == SUPPOSITIONS and not any(
-                claims(text) <= said for said in self.independent
-            )
-            found.append(
-                Sentence(
-                    text,
-                    origin.prompt,
-                    origin.round,
-                    one.region,
-                    support,
-                    one.words,
-                    evidence,
-                    supposed,
-                )
-            )
-        return found
+        """All that was checked, with its support."""
+        return [self._sentence(statement) for statement in self.checked.values()]
+
+    def _sentence(self, statement: CheckedStatement) -> Sentence:
+        text, candidate = statement.text, self.candidates[statement.candidate]
+        evidence = self.evidence(text)
+        is_claimed = any(claims(text) <= claimed for claimed in self.independent)
+        return Sentence(
+            text,
+            candidate.prompt,
+            candidate.round,
+            statement.region,
+            self.judge.support(text, evidence),
+            statement.words,
+            evidence,
+            supposed=candidate.stage == SUPPOSITIONS and not is_claimed,
+        )
 
     def compose(self) -> None:
         """Write the text of what is supported so far into the draft."""
-        draft = self.draft
+        draft = self.call.draft
         draft.statements = self.statements()
         draft.min_support = self.min_support if self.settings.check else 0.0
         draft.calibrated = self.judge.calibration is not None
@@ -337,82 +327,68 @@ class Inquiry:
         )
         draft.text = " ".join(sentence.text for sentence in draft.sentences)
 
+    # ---- the verdict on the candidates
+
     def finish(self) -> None:
-        """Tell of every candidate whether the text has something of it."""
-        used = {(one.prompt, one.round, one.region) for one in self.draft.sentences}
-        taken = {
-            claim for sentence in self.draft.sentences for claim in claims(sentence.text.lower())
-        }
-        least, calibrated = self.draft.min_support or 0.0, self.draft.calibrated
+        """Record of every candidate whether the text has something of it."""
+        draft = self.call.draft
         supported = [
-            one.text
-            for one in self.draft.statements
-            if is_supported(one, least, calibrated=calibrated)
+            statement.text
+            for statement in draft.statements
+            if is_supported(statement, draft.min_support or 0.0, calibrated=draft.calibrated)
         ]
-        believed = {self.checked[text].candidate for text in supported}
-        said = believed.union(*(self.proposers[text] for text in supported))
-        found = []
-        for i, one in enumerate(self.candidates):
-            told = claims(one.text.lower())
-            in_text = told <= taken if one.stage == SUPPOSITIONS else bool(told & taken)
-            kept = one.text == self.draft.text or (
-                (one.prompt, one.round, one.region) in used and in_text and i in believed
-            )
-            reason = "supported" if kept else "repeated" if i in said else "unsupported"
-            found.append(dataclasses.replace(one, kept=kept, reason=reason))
-        self.draft.candidates[:0] = found  # a round that broke off comes last
+        sources = {self.checked[text].candidate for text in supported}
+        proposers = sources.union(*(self.proposers[text] for text in supported))
+        verdicts = []
+        for number, candidate in enumerate(self.candidates):
+            if candidate.text == draft.text or (number in sources and self._in_text(candidate)):
+                verdict = dataclasses.replace(candidate, kept=True, reason="supported")
+            elif number in proposers:
+                verdict = dataclasses.replace(candidate, kept=False, reason="repeated")
+            else:
+                verdict = dataclasses.replace(candidate, kept=False, reason="unsupported")
+            verdicts.append(verdict)
+        draft.candidates[:0] = verdicts  # the record of a round that broke off stays the last
+
+    def _in_text(self, candidate: Candidate) -> bool:
+        """Whether a sentence of the text comes from the candidate's prompt, round and region, and
+        the text claims something that the candidate does: all of it, for a supposition.
+        """
+        sentences = self.call.draft.sentences
+        origins = {(sentence.prompt, sentence.round, sentence.region) for sentence in sentences}
+        if (candidate.prompt, candidate.round, candidate.region) not in origins:
+            return False
+        in_text = frozenset().union(*(claims(sentence.text.lower()) for sentence in sentences))
+        claimed = claims(candidate.text.lower())
+        if candidate.stage == SUPPOSITIONS:
+            return claimed <= in_text
+        return not claimed.isdisjoint(in_text)
 
 
-def supported_text(
-    statements: Sequence[Sentence],
-    min_support: float,
-    *,
-    calibrated: bool,
-    plain: Candidate | None = None,
-) -> tuple[Sentence, ...]:
-    """The sentences of the text that statements with enough support make.
-
-    Where support is uncalibrated, what was seen in the whole picture is never dropped for
-    contradicting other statements; where no matcher looked either, nobody can say that the caption
-    `plain` is wrong, and the text never tells less than that.
-    """
-    believed = [one for one in statements if is_supported(one, min_support, calibrated=calibrated)]
-    sentences = paragraph(believed, settle=calibrated)
-    can_refuse = calibrated or any(
-        one.evidence and one.evidence.match is not None for one in statements
-    )
-    if plain is None or can_refuse or _count(sentences) >= len(words(plain.text)):
-        return sentences
-    return (Sentence(plain.text, plain.prompt, plain.round),)
+def _region(sight: Sight, look: int) -> Box | None:
+    box = sight.boxes[look]
+    return None if box == WHOLE else box
 
 
-def _count(sentences: Iterable[Sentence]) -> int:
-    return sum(len(words(one.text)) for one in sentences)
+def _statement(phrase: str) -> str | None:
+    """The phrase, or as much of its beginning as says something; None where nothing does."""
+    for text in (phrase, *reversed(without_a_clause(phrase))):
+        if says_something(text):
+            return text
+    return None
 
 
-def with_min_support(description: Description, min_support: float) -> Description:
-    """The description with another threshold: text, sentences and statistics anew from what was
-    checked, without the model.
+def _about_regions(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
+    """Those that name a thing and no place, each also without each of its adjectives."""
+    for proposal in proposals:
+        says_place = any(claim.slot == "place" for claim in claims(proposal.text))
+        if says_place or not reading(proposal.text).things:
+            continue
+        for text in (proposal.text, *without_an_adjective(proposal.text)):
+            if says_something(text):
+                yield dataclasses.replace(proposal, text=text)
 
-    `min_support`: 0 to 1. What wasn't checked (another strategy, an unreadable picture) comes back
-    as it is; one that was refused because nothing had enough support is told where something has
-    this much.
-    """
-    if not description.statements or description.refusal not in (None, "unsupported"):
-        return description
-    plain, calibrated = (
-        description.candidates[0] if description.candidates else None,
-        description.calibrated,
-    )
-    sentences = supported_text(
-        description.statements, min_support, calibrated=calibrated, plain=plain
-    )
-    text = " ".join(sentence.text for sentence in sentences)
-    return dataclasses.replace(
-        description,
-        text=text,
-        sentences=sentences,
-        stats=caption_stats(text),
-        min_support=min_support,
-        refusal=None if text else description.refusal,
-    )
+
+def _per_text(odds: list[float] | None, texts: Sequence[str]) -> Sequence[float | None]:
+    """The odds, or None for each text where no matcher looked."""
+    return [None] * len(texts) if odds is None else odds

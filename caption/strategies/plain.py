@@ -1,49 +1,48 @@
-"""The strategies "plain" (one short caption) and "forced" (long by parameters): what the model
-writes is taken as it is.
+"""The strategy "plain": one short caption, taken as the model writes it.
 
-Forced: several prompts with aggressive length, extension of what stays short, then rounds that hand
-the text back for more.
+Several pictures can be captioned in one batch (`describe_together`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from caption.flow import Stop
-from caption.options import DescribeOptions
-from caption.strategies.call import Draft, Stage, write
-from caption.strategies.forced import continued
-from caption.types import Candidate, Progress, Sentence
-
-if TYPE_CHECKING:
-    from caption.model.blip import BlipModel
-    from caption.model.features import ImageFeatures
+from caption.strategies.call import Call, Stage, Steps, continued, write
+from caption.types import Candidate, Sentence
 
 
-def plain(
-    model: BlipModel,
-    features: ImageFeatures,
-    options: DescribeOptions,
-    drafts: Sequence[Draft],
-    stop: Stop,
-) -> Generator[Progress, None, None]:
-    """One caption for every picture of `features`, all in one batch, each into the draft at its
-    place with its share of the time.
+def describe(call: Call) -> Steps:
+    """One caption. A prompt of the user's own is the caption's beginning."""
+    yield from describe_together([call])
 
-    A prompt of the user's own is the caption's beginning.
+
+def describe_together(calls: Sequence[Call]) -> Steps:
+    """`describe` for every call, encoded and decoded in one batch; each draft's times are its share.
+
+    The calls differ in picture and draft only; there is at least one.
     """
+    first, count = calls[0], len(calls)
+    prompt = first.options.prompt
     began = time.perf_counter()
-    stage = Stage("prompts", 1, 1, 0.1, 1.0)
-    asked, looks = [options.prompt] * len(drafts), range(len(drafts))
-    found = yield from write(
-        model, features, asked, "plain", options, stage, drafts[0], stop, looks=looks
+    features = first.model.encode([call.picture for call in calls], first.stop)
+    encoded = time.perf_counter()
+    for call in calls:
+        call.draft.times["encoding"] = (encoded - began) / count
+    written = yield from write(
+        first,
+        features,
+        [prompt] * count,
+        "plain",
+        Stage("prompts", 1, 1, 0.1, 1.0),
+        looks=range(count),
     )
-    for draft, (best, *_) in zip(drafts, found, strict=True):
-        draft.text = continued(model, options.prompt, best)
+    for call, (best, *_) in zip(calls, written, strict=True):
+        text = continued(call.model, prompt, best)
+        draft = call.draft
+        draft.text = text
         draft.candidates.append(
-            Candidate(draft.text, options.prompt, "prompts", 1, True, "only", best.avg_logprob)
+            Candidate(text, prompt, "prompts", 1, True, "only", best.avg_logprob)
         )
-        draft.sentences.append(Sentence(draft.text, options.prompt, 1))
-        draft.times["prompts"] = (time.perf_counter() - began) / len(drafts)
+        draft.sentences.append(Sentence(text, prompt, 1))
+        draft.times["prompts"] = (time.perf_counter() - encoded) / count

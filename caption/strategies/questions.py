@@ -1,78 +1,81 @@
-"""The strategy "grounded": many short captions of the picture and its parts, each statement
-checked, the supported ones merged.
-
-Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were
-found, and where it is known what the check is worth for that, it also supposes where they are.
-Whatever the captioner proposes is split into statements that can stand alone;
-`caption.evidence.judge` says how well the picture supports each, `caption.language.compose` makes
-one text of those that are supported well enough.
+"""What a description asks about the things its text names: questions for the captioner to go on
+from, and suppositions for the check to decide.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from caption import prompts
 from caption.language.claims import Noun, reading
 from caption.language.text import lowered
 from caption.language.wording import NOT_THINGS
+from caption.prompts import Tables
 from caption.types import Sentence
 
 
-def questions_about(sentences: Sequence[Sentence], *, leading: bool) -> list[tuple[str, str]]:
-    """(what was said, how the answer begins) for every thing the text names, in its order, and for
-    what else there is.
+class Question(NamedTuple):
+    """The captioner goes on from `context` and `beginning`; `beginning` belongs to its answer."""
 
-    A question follows what was said of the thing, as in the captions the model learnt from.
+    context: str  # a sentence of the text so far, as in the captions the model learnt from
+    beginning: str
+
+    @property
+    def prompt(self) -> str:
+        return f"{self.context} {self.beginning}"
+
+
+def questions_about(
+    sentences: Sequence[Sentence], tables: Tables, *, leading: bool
+) -> list[Question]:
+    """What else there is, and what every thing of the text is like, in the text's order.
+
+    `leading`: also the questions that suggest an answer.
     """
-    if not sentences:
-        return []
-    kinds = prompts.OPEN_QUESTIONS + (prompts.LEADING_QUESTIONS if leading else ())
-    introduced = _introduced(sentences)
-    found = [
-        (said, prompts.MORE_THINGS)
-        for said in list(dict.fromkeys(said for said, _ in introduced.values()))[:2]
+    kinds = tables.open_questions + (tables.leading_questions if leading else ())
+    introduced = list(_introduced(sentences).values())
+    contexts = list(dict.fromkeys(context for context, _ in introduced))
+    questions = [
+        Question(context, tables.more_things) for context in contexts[: tables.max_more_things]
     ]
-    for said, noun in list(introduced.values())[: prompts.MAX_QUESTIONED_THINGS]:
-        name = noun.name(reading(said).words)
+    for context, noun in introduced[: tables.max_questioned_things]:
+        name = noun.name(reading(context).words)
         for kind in kinds:
-            found.append(
-                (said, f"the {name} {kind.replace('is', 'are', 1) if noun.several else kind}")
-            )
-    return found
+            beginning = kind.replace("is", "are", 1) if noun.several else kind
+            questions.append(Question(context, f"the {name} {beginning}"))
+    return questions
 
 
-def suppositions(sentences: Sequence[Sentence]) -> list[str]:
+def suppositions(sentences: Sequence[Sentence], tables: Tables) -> list[str]:
     """Where every thing the text names could be, how large, and how any two of them could stand to
     each other.
     """
-    things = list(_introduced(sentences).values())[: prompts.MAX_SUPPOSED_THINGS]
-    names = [f"the {noun.name(reading(said).words)}" for said, noun in things]
-    being = [
+    introduced = list(_introduced(sentences).values())[: tables.max_supposed_things]
+    names = [f"the {noun.name(reading(context).words)}" for context, noun in introduced]
+    subjects = [
         f"{name} {'are' if noun.several else 'is'}"
-        for name, (_, noun) in zip(names, things, strict=True)
+        for name, (_, noun) in zip(names, introduced, strict=True)
     ]
-    found = [f"{one} {quality}" for one in being for quality in prompts.SUPPOSED_QUALITIES]
-    for first, second in itertools.permutations(range(len(things)), 2):
-        for relation in prompts.SUPPOSED_RELATIONS:
-            if first < second or relation != prompts.EITHER_WAY:
-                found.append(f"{being[first]} {relation} {names[second]}")
-    return found
+    statements = [
+        f"{subject} {quality}" for subject in subjects for quality in tables.supposed_qualities
+    ]
+    for first, second in itertools.permutations(range(len(names)), 2):
+        for relation in tables.supposed_relations:
+            if first < second or relation != tables.symmetric_relation:
+                statements.append(f"{subjects[first]} {relation} {names[second]}")
+    return statements
 
 
 def _introduced(sentences: Sequence[Sentence]) -> dict[str, tuple[str, Noun]]:
-    """Every thing the text names, in its order: what was said when it was first named, and the noun
-    phrase there.
+    """Every thing the text names, in its order → the sentence that named it first, in lower case,
+    and the noun phrase there.
     """
-    found: dict[str, tuple[str, Noun]] = {}
+    introduced: dict[str, tuple[str, Noun]] = {}
     for sentence in sentences:
-        said = lowered(sentence.text)
-        for chunk in reading(said).chunks:
-            if (
-                chunk.noun
-                and chunk.noun.thing in reading(said).things
-                and chunk.noun.thing not in NOT_THINGS
-            ):
-                found.setdefault(chunk.noun.thing, (said, chunk.noun))
-    return found
+        text = lowered(sentence.text)
+        parsed = reading(text)
+        for noun in (chunk.noun for chunk in parsed.chunks if chunk.noun):
+            if noun.thing in parsed.things and noun.thing not in NOT_THINGS:
+                introduced.setdefault(noun.thing, (text, noun))
+    return introduced

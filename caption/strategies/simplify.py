@@ -1,18 +1,10 @@
-"""The strategy "grounded": many short captions of the picture and its parts, each statement
-checked, the supported ones merged.
-
-Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were
-found, and where it is known what the check is worth for that, it also supposes where they are.
-Whatever the captioner proposes is split into statements that can stand alone;
-`caption.evidence.judge` says how well the picture supports each, `caption.language.compose` makes
-one text of those that are supported well enough.
-"""
+"""Simpler forms of a statement, and whether a statement says anything; text to text, no model."""
 
 from __future__ import annotations
 
 import itertools
 
-from caption.language.claims import reading
+from caption.language.claims import Noun, Reading, reading
 from caption.language.text import ADJECTIVES, SIZES, article, bare
 
 
@@ -20,58 +12,67 @@ def without_an_adjective(text: str) -> list[str]:
     """The text without each one of its adjectives before a noun: "a large red ball" → "a red ball",
     "a large ball".
     """
-    found, read = [], reading(text)
-    for noun in (chunk.noun for chunk in read.chunks if chunk.noun):
-        for i in range(noun.start, noun.end - 1):
-            word = bare(read.words[i])
-            if word not in ADJECTIVES or word not in noun.modifiers:
-                continue
-            # "a black and white cat": an "and" goes with its adjective
-            first = i - 1 if read.words[i - 1] == "and" else i
-            after = i + 2 if first == i and read.words[i + 1] == "and" else i + 1
-            rest = [*read.words[:first], *read.words[after:]]
-            if first and rest[first - 1] in ("a", "an"):
-                rest[first - 1] = article(rest[first])
-            found.append(" ".join(rest))
-    return found
+    parsed = reading(text)
+    return [
+        _without_word(parsed.words, position)
+        for noun in _nouns(parsed)
+        for position in range(noun.start, noun.end - 1)
+        if bare(parsed.words[position]) in ADJECTIVES.intersection(noun.modifiers)
+    ]
+
+
+def _without_word(words: tuple[str, ...], position: int) -> str:
+    """The words without an adjective; of "a black and white cat" an "and" goes with it."""
+    first, after = position, position + 1
+    if words[position - 1] == "and":
+        first -= 1
+    elif words[position + 1] == "and":
+        after += 1
+    rest = [*words[:first], *words[after:]]
+    if first and rest[first - 1] in ("a", "an"):
+        rest[first - 1] = article(rest[first])
+    return " ".join(rest)
 
 
 def without_a_clause(text: str) -> list[str]:
     """The text without what is said behind each noun or quality: "a man on a horse in a field" → "a
     man", "a man on a horse".
     """
-    read = reading(text)
+    parsed = reading(text)
     ends = [
         chunk.start
-        for before, chunk in itertools.pairwise(read.chunks)
+        for before, chunk in itertools.pairwise(parsed.chunks)
         if before.kind in ("noun", "quality") and chunk.kind in ("prep", "place", "verb", "and")
     ]
-    return [
-        " ".join(read.words[:end]) for end in ends if reading(" ".join(read.words[:end])).claims
-    ]
+    beginnings = [" ".join(parsed.words[:end]) for end in ends]
+    return [beginning for beginning in beginnings if reading(beginning).claims]
 
 
 def says_something(text: str) -> bool:
     """Not "a small is on the left", where a noun was forgotten, nor "a house next to a house",
     where nothing tells the two apart.
     """
-    found = reading(text)
-    own = {
+    parsed = reading(text)
+    if not SIZES.isdisjoint(parsed.things):
+        return False
+    related_to_itself = {
         claim.thing
-        for claim in found.claims
+        for claim in parsed.claims
         if claim.slot == "relation" and claim.thing == claim.other
     }
-    told_apart = {claim.thing for claim in found.claims if claim.slot == "several"}
-    for thing in own - told_apart:
-        nouns = [chunk.noun for chunk in found.chunks if chunk.noun and chunk.noun.thing == thing]
-        if (
-            len(
-                {
-                    (noun.number, noun.plural, noun.determiner in ("another", "other"))
-                    for noun in nouns
-                }
-            )
-            > 1
-        ):
-            told_apart.add(thing)
-    return SIZES.isdisjoint(found.things) and own <= told_apart
+    several = {claim.thing for claim in parsed.claims if claim.slot == "several"}
+    return all(_told_apart(parsed, thing) for thing in related_to_itself - several)
+
+
+def _told_apart(parsed: Reading, thing: str) -> bool:
+    """Whether the noun phrases of a thing differ: "a dog next to two dogs", "… to another dog"."""
+    kinds = {
+        (noun.number, noun.plural, noun.determiner in ("another", "other"))
+        for noun in _nouns(parsed)
+        if noun.thing == thing
+    }
+    return len(kinds) > 1
+
+
+def _nouns(parsed: Reading) -> list[Noun]:
+    return [chunk.noun for chunk in parsed.chunks if chunk.noun]

@@ -33,7 +33,7 @@ def example_pictures() -> tuple[Example, ...]:
         for number, path in enumerate(sorted(EXAMPLES.glob("scene-*.png")), 1)
     ]
     photographs = [
-        Example(EXAMPLES / name, text(f"example.{Path(name).stem}"))
+        Example(EXAMPLES / name, text(f"example.photograph.{Path(name).stem}"))
         for name in PHOTOGRAPHS
         if (EXAMPLES / name).is_file()
     ]

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 
-from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
+from caption.prompts import DEFAULT_TABLES
 from scripts.demo_model.facts import Fact, shown_objects
 from scripts.demo_model.scenes import (
     BACKGROUNDS,
@@ -320,22 +320,24 @@ def example(scene: Scene, rng: random.Random) -> tuple[str, str]:
     if chance < 0.42:
         return "", caption(scene, rng)
     if chance < 0.72:
-        prompt = rng.choice(PROMPTS)
-        return prompt, caption(scene, rng, detailed=prompt != PROMPTS[0])
+        prompt = rng.choice(DEFAULT_TABLES.prompts)
+        return prompt, caption(scene, rng, detailed=prompt != DEFAULT_TABLES.prompts[0])
     if chance < 0.76:
-        prompt = rng.choice((*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT))
+        prompt = rng.choice(DEFAULT_TABLES.instructions)
         return prompt, caption(scene, rng, detailed=True)
     before, further = continuation(scene, rng)
-    instruction = ENHANCEMENT_PROMPT if rng.random() < 0.6 else rng.choice(EXTENSION_PROMPTS)
+    if rng.random() < 0.6:
+        instruction = DEFAULT_TABLES.enhancement_prompt
+    else:
+        instruction = rng.choice(DEFAULT_TABLES.extension_prompts)
     return f"{instruction} {before}", further
 
 
 def vocabulary_words() -> set[str]:
     """Every word these captions and the project's prompts are made of."""
     texts = [
-        *PROMPTS,
-        *EXTENSION_PROMPTS,
-        ENHANCEMENT_PROMPT,
+        *DEFAULT_TABLES.prompts,
+        *DEFAULT_TABLES.instructions,
         *BACKGROUND_PHRASES.values(),
         *WEATHER_ENDINGS.values(),
     ]

@@ -22,7 +22,7 @@ from pathlib import Path
 from PIL import Image
 
 from caption import DescribeOptions, load_describer
-from caption.options import DETAILS, STRATEGIES
+from caption.options import DETAILS, STRATEGY_NAMES
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.facts import holds, read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, UNSEEN_PAIRS, Scene, random_scene
@@ -127,7 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", default="demo", help="a registry name or a folder (default: demo)"
     )
     parser.add_argument("--scenes", type=int, default=500)
-    parser.add_argument("--strategy", choices=STRATEGIES, default="plain")
+    parser.add_argument("--strategy", choices=STRATEGY_NAMES, default="plain")
     parser.add_argument("--detail", choices=DETAILS, default="high")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--url", help="ask the endpoint /describe of an app that runs there")

@@ -41,7 +41,7 @@ from caption.evidence.calibration import (
     sha256_of,
 )
 from caption.evidence.judge import Judge, numbers
-from caption.prompts import GroundedSettings
+from caption.prompts import DEFAULT_TABLES
 from caption.types import Evidence, Sentence
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, random_scene
 
@@ -71,11 +71,11 @@ class TestFit:
         fresh = drawn(20_000, seed=1)
         likely = np.array(
             [
-                logistic(intercept + sum(weights[n] * v for n, v in one.numbers.items()))
-                for one in fresh
+                logistic(intercept + sum(weights[n] * v for n, v in statement.numbers.items()))
+                for statement in fresh
             ]
         )
-        true = np.array([one.true for one in fresh])
+        true = np.array([statement.true for statement in fresh])
         order = np.argsort(likely)
         errors = [
             abs(likely[part].mean() - true[part].mean()) for part in np.array_split(order, 10)
@@ -134,8 +134,8 @@ class TestTexts:
     def test_the_lowest_threshold_that_keeps_texts_true(
         self, false_at_most: float, least: float
     ) -> None:
-        found = text_threshold(self.DESCRIBED, self.CALIBRATION, false_at_most)
-        assert found == least
+        min_support = text_threshold(self.DESCRIBED, self.CALIBRATION, false_at_most)
+        assert min_support == least
 
 
 def test_known_pictures_keep_their_like_and_tell_others_apart() -> None:
@@ -143,9 +143,13 @@ def test_known_pictures_keep_their_like_and_tell_others_apart() -> None:
     mixing = rng.normal(size=(6, 6))
     alike = rng.normal(size=(600, 6)) @ mixing + 3.0
     known = known_pictures(alike[:400].tolist())
-    assert np.mean([known.distance(one) <= known.limit for one in alike[400:].tolist()]) > 0.98
+    assert (
+        np.mean([known.distance(summary) <= known.limit for summary in alike[400:].tolist()]) > 0.98
+    )
     others = (rng.normal(size=(50, 6)) * 6) @ mixing + 3.0
-    assert np.mean([known.distance(one) <= known.limit for one in others.tolist()]) < 0.1
+    assert (
+        np.mean([known.distance(candidate) <= known.limit for candidate in others.tolist()]) < 0.1
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,20 +180,20 @@ class TestAModel:
 
     @pytest.fixture
     def captioned(self, tmp_path: Path) -> list[Captioned]:
-        found = []
+        pictures = []
         for name, color, captions in (
             ("a.png", (200, 30, 30), ("a red ball in a field", "there is a ball")),
             ("b.png", (30, 30, 200), ("a blue box on a beach",)),
         ):
             Image.new("RGB", (40, 30), color).save(tmp_path / name)
-            found.append(Captioned(tmp_path / name, captions))
-        return found
+            pictures.append(Captioned(tmp_path / name, captions))
+        return pictures
 
     def test_captions_of_other_pictures_are_false(
         self, tiny_model, captioned: list[Captioned]
     ) -> None:
         judged = from_captions(Judge(tiny_model), captioned)
-        assert [one.true for one in judged] == [True, True, False, True, False]
+        assert [statement.true for statement in judged] == [True, True, False, True, False]
 
     def test_a_caption_does_not_agree_with_itself(
         self, tiny_model, captioned: list[Captioned]
@@ -197,28 +201,30 @@ class TestAModel:
         judged = from_captions(Judge(tiny_model), captioned)
         # the box is told of once, the ball by two captions
         assert judged[3].numbers["agreement"] == 0.0
-        assert max(one.numbers["agreement"] for one in judged[:2]) > 0.0
+        assert max(statement.numbers["agreement"] for statement in judged[:2]) > 0.0
         alone = from_captions(
             Judge(tiny_model),
-            [dataclasses.replace(one, captions=one.captions[:1]) for one in captioned],
+            [dataclasses.replace(picture, captions=picture.captions[:1]) for picture in captioned],
         )
-        assert {one.numbers["agreement"] for one in alone if one.true} == {0.0}
+        assert {outcome.numbers["agreement"] for outcome in alone if outcome.true} == {0.0}
 
     def test_what_a_picture_claims_itself_is_not_false(
         self, tiny_model, captioned: list[Captioned]
     ) -> None:
         same = [captioned[0], Captioned(captioned[1].path, captioned[0].captions)]
-        assert all(one.true for one in from_captions(Judge(tiny_model), same))
+        assert all(statement.true for statement in from_captions(Judge(tiny_model), same))
 
     def test_scenes(self, tiny_describer) -> None:
         assert len(scene_summaries(tiny_describer, 3)) == 3
         described = described_scenes(tiny_describer, 2)
         judged = [
-            found for one in described for found in judged_statements(one.statements, one.scene)
+            statement
+            for scene in described
+            for statement in judged_statements(scene.statements, scene.scene)
         ]
         assert judged
-        assert not any(one.true for one in judged)  # random weights say nothing true
-        assert tiny_describer.grounded == GroundedSettings()
+        assert not any(statement.true for statement in judged)  # random weights say nothing true
+        assert tiny_describer.tables == DEFAULT_TABLES
 
     def test_what_regions_showed_counts_without_them_too(self) -> None:
         """A statement of round 1 is judged as high and as low sees it; one of a later round is
@@ -230,8 +236,8 @@ class TestAModel:
             Sentence(f"a {scene.objects[0].kind}", "", number, evidence=seen) for number in (1, 2)
         ]
         judged = judged_statements(statements, scene)
-        assert [one.numbers["nouns_matched"] for one in judged] == [1.0, 0.0, 1.0]
-        assert {one.true for one in judged} == {True}
+        assert [statement.numbers["nouns_matched"] for statement in judged] == [1.0, 0.0, 1.0]
+        assert {statement.true for statement in judged} == {True}
 
     def test_the_command_writes_what_the_describer_takes(
         self, folder: Path, captioned: list[Captioned], tmp_path: Path, capsys
@@ -239,11 +245,13 @@ class TestAModel:
         pictures = captioned[0].path.parent
         annotations = tmp_path / "captions.json"
         content = {
-            "images": [{"id": i, "file_name": one.path.name} for i, one in enumerate(captioned)],
+            "images": [
+                {"id": i, "file_name": picture.path.name} for i, picture in enumerate(captioned)
+            ],
             "annotations": [
                 {"image_id": i, "caption": text}
-                for i, one in enumerate(captioned)
-                for text in one.captions
+                for i, picture in enumerate(captioned)
+                for text in picture.captions
             ],
         }
         annotations.write_text(json.dumps(content))
@@ -261,14 +269,14 @@ class TestAModel:
         )
 
     def test_a_chosen_file_must_fit(self, folder: Path, tiny_describer, tmp_path: Path) -> None:
-        found = calibrate(tiny_describer, drawn_numbers(), None, "by hand")
+        calibration = calibrate(tiny_describer, drawn_numbers(), None, "by hand")
         chosen = tmp_path / "elsewhere.json"
-        chosen.write_text(found.to_json())
+        chosen.write_text(calibration.to_json())
         describer = load_describer(
             str(folder), device="cpu", precision="float32", calibration=chosen
         )
-        assert describer.judge.calibration == found
-        chosen.write_text(found.to_json().replace(found.weights_sha256, "0" * 64))
+        assert describer.judge.calibration == calibration
+        chosen.write_text(calibration.to_json().replace(calibration.weights_sha256, "0" * 64))
         with pytest.raises(OptionsError, match="no calibration of"):
             load_describer(str(folder), device="cpu", precision="float32", calibration=chosen)
 

@@ -138,8 +138,8 @@ class TestBleu:
             text = "".join(words)
             return sum(text[i : i + len(run)] == run for i in range(len(text)))
 
-        def nearest(said: int, known: list[list[str]]) -> int:
-            return min(sorted(map(len, known)), key=lambda length: abs(length - said))
+        def nearest(count: int, known: list[list[str]]) -> int:
+            return min(sorted(map(len, known)), key=lambda length: abs(length - count))
 
         product = Fraction(1)
         for n in range(1, 5):
@@ -148,11 +148,13 @@ class TestBleu:
                 text = "".join(candidate)
                 made += max(0, len(text) - n + 1)
                 for run in {text[i : i + n] for i in range(len(text) - n + 1)}:
-                    matched += min(count(candidate, run), max(count(one, run) for one in known))
+                    matched += min(
+                        count(candidate, run), max(count(reference, run) for reference in known)
+                    )
             product *= Fraction(matched, made) if made else 0
-        said = sum(len(candidate) for candidate, _ in corpus)
+        words = sum(len(candidate) for candidate, _ in corpus)
         wanted = sum(nearest(len(candidate), known) for candidate, known in corpus)
-        penalty = 1.0 if said >= wanted else math.exp(1 - wanted / said) if said else 0.0
+        penalty = 1.0 if words >= wanted else math.exp(1 - wanted / words) if words else 0.0
         expected = penalty * float(product) ** 0.25
         assert bleu4([c for c, _ in corpus], [known for _, known in corpus]) == pytest.approx(
             expected, abs=1e-12
@@ -211,10 +213,16 @@ class TestCider:
         expected = np.zeros(len(corpus))
         for n in range(1, 5):
             every = sorted(
-                {run for said, known in corpus for one in (said, *known) for run in of(one, n)}
+                {
+                    run
+                    for words, known in corpus
+                    for reference in (words, *known)
+                    for run in of(reference, n)
+                }
             )
             holders = [
-                sum(any(run in of(one, n) for one in known) for _, known in corpus) for run in every
+                sum(any(run in of(reference, n) for reference in known) for _, known in corpus)
+                for run in every
             ]
             idf = np.array([math.log(len(corpus) / max(1, holder)) for holder in holders])
 
@@ -223,11 +231,11 @@ class TestCider:
             ) -> np.ndarray:
                 return np.array([of(words, n).count(run) for run in every]) * idf
 
-            for i, (said, known) in enumerate(corpus):
-                for one in known:
-                    g, r = vector(said), vector(one)
+            for i, (words, known) in enumerate(corpus):
+                for reference in known:
+                    g, r = vector(words), vector(reference)
                     norm = np.linalg.norm(g) * np.linalg.norm(r)
-                    penalty = math.exp(-((len(said) - len(one)) ** 2) / 72)
+                    penalty = math.exp(-((len(words) - len(reference)) ** 2) / 72)
                     expected[i] += (
                         10
                         / 4
@@ -235,18 +243,22 @@ class TestCider:
                         * penalty
                         * (np.minimum(g, r) @ r / norm if norm else 0.0)
                     )
-        found = cider_d([said for said, _ in corpus], [known for _, known in corpus])
-        assert found == pytest.approx(expected.tolist(), abs=1e-9)
+        scores = cider_d([words for words, _ in corpus], [known for _, known in corpus])
+        assert scores == pytest.approx(expected.tolist(), abs=1e-9)
 
     @given(CORPUS)
     def test_bounds_and_the_order_of_references(
         self, corpus: list[tuple[list[str], list[list[str]]]]
     ) -> None:
-        said, known = [c for c, _ in corpus], [list(k) for _, k in corpus]
-        found = cider_d(said, known)
-        assert all(0 <= score <= 10 + 1e-9 for score in found)
-        assert cider_d(said, [one[::-1] for one in known]) == pytest.approx(found)
-        assert bleu4(said, [one[::-1] for one in known]) == pytest.approx(bleu4(said, known))
+        candidates, known = [c for c, _ in corpus], [list(k) for _, k in corpus]
+        scores = cider_d(candidates, known)
+        assert all(0 <= score <= 10 + 1e-9 for score in scores)
+        assert cider_d(candidates, [reference[::-1] for reference in known]) == pytest.approx(
+            scores
+        )
+        assert bleu4(candidates, [reference[::-1] for reference in known]) == pytest.approx(
+            bleu4(candidates, known)
+        )
 
 
 CAPTIONS = {
@@ -274,13 +286,13 @@ def write_coco(folder: Path) -> Path:
 
 class TestFiles:
     def test_annotations(self, tmp_path: Path) -> None:
-        found = read_annotations(tmp_path, write_coco(tmp_path))
-        assert found == [
+        captioned = read_annotations(tmp_path, write_coco(tmp_path))
+        assert captioned == [
             Captioned(tmp_path / name, tuple(texts)) for name, texts in CAPTIONS.items()
         ]
 
     def test_the_test_split_of_karpathy(self, tmp_path: Path) -> None:
-        def one(name: str, split: str) -> dict[str, Any]:
+        def image(name: str, split: str) -> dict[str, Any]:
             return {
                 "filepath": "val2014",
                 "filename": name,
@@ -292,7 +304,7 @@ class TestFiles:
         (tmp_path / "val2014" / "below.jpg").touch()
         names = (("below.jpg", "test"), ("learnt.jpg", "restval"), ("beside.jpg", "test"))
         file = tmp_path / "dataset_coco.json"
-        file.write_text(json.dumps({"images": [one(*name) for name in names]}), encoding="utf-8")
+        file.write_text(json.dumps({"images": [image(*name) for name in names]}), encoding="utf-8")
         assert read_karpathy(tmp_path, file) == [
             Captioned(tmp_path / "val2014" / "below.jpg", ("of below.jpg",)),
             Captioned(tmp_path / "beside.jpg", ("of beside.jpg",)),
@@ -370,8 +382,8 @@ class TestPrompt:
             np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
         )
         text = coco.continuing(tiny_model, "a red")(picture)
-        (((_, _, prompts, options), found),) = calls
+        (((_, _, prompts, options), sequences),) = calls
         assert prompts == [tiny_model.prompt_ids("a red")]
         assert (options.num_beams, options.max_length, options.do_sample) == (3, 20, False)
         assert options.min_new_tokens == 5 - len(prompts[0]) > 0
-        assert text == tiny_model.text(found[0][0].token_ids)
+        assert text == tiny_model.text(sequences[0][0].token_ids)

@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,12 @@ from benchmarks.quality import (
 )
 from benchmarks.truth import verdict
 from caption import DescribeOptions
+from caption.prompts import DEFAULT_TABLES, GroundedSettings, Tables
 from caption.types import CaptionStats, Description, Sentence, StageTimes
 from scripts.demo_model.changes import SLOTS, is_true
 from scripts.demo_model.scenes import view
 from tests.benchmarks.test_coco import write_coco
 from tests.benchmarks.test_truth import BALL_AND_BOX
-
-
-@dataclass(frozen=True)
-class Settings:
-    check: bool = True
-    regions: bool = True
 
 
 @dataclass
@@ -47,15 +42,18 @@ class FakeDescriber:
     texts.
     """
 
-    say: Callable[[DescribeOptions, Settings], str]
+    say: Callable[[DescribeOptions, GroundedSettings], str]
     answer: Callable[[list[str]], list[float]] = lambda texts: [0.5] * len(texts)
     statements: tuple[Sentence, ...] = ()
-    grounded: Settings = field(default_factory=Settings)
+    tables: Tables = DEFAULT_TABLES
     model: Any = None
+
+    def with_tables(self, tables: Tables) -> FakeDescriber:
+        return dataclasses.replace(self, tables=tables)
 
     def describe(self, image: Image.Image, options: DescribeOptions | None = None) -> Description:
         options = options or DescribeOptions()
-        text = self.say(options, self.grounded)
+        text = self.say(options, self.tables.grounded)
         return Description(
             text=text,
             sentences=(),
@@ -83,14 +81,19 @@ class TestSummary:
             "A large red ball on a beach. A green box on the right, singing loudly. A red ball.",
             "A ball.",
         ]
-        found = summary(
+        figures = summary(
             "plain", [verdict(i, BALL_AND_BOX, text, seconds=2.0) for i, text in enumerate(texts)]
         )
-        assert found.recall == pytest.approx((6 / 11 + 1 / 11) / 2)
-        assert found.false == pytest.approx(2 / 9)
-        assert found.repeated == pytest.approx(1 / 4)
-        assert (found.facts, found.words, found.refused, found.seconds) == (4.5, 10.0, 0, 2.0)
-        assert found.slots == {
+        assert figures.recall == pytest.approx((6 / 11 + 1 / 11) / 2)
+        assert figures.false == pytest.approx(2 / 9)
+        assert figures.repeated == pytest.approx(1 / 4)
+        assert (figures.facts, figures.words, figures.refused, figures.seconds) == (
+            4.5,
+            10.0,
+            0,
+            2.0,
+        )
+        assert figures.slots == {
             "object": Slot(3 / 4, 0.0),
             "color": Slot(1 / 4, 1 / 2),
             "size": Slot(1 / 4, 0.0),
@@ -103,18 +106,26 @@ class TestSummary:
         }
 
     def test_nothing_said_is_not_false(self) -> None:
-        found = summary("plain", [verdict(0, BALL_AND_BOX, "", refused=True)])
-        assert (found.recall, found.false, found.repeated, found.refused) == (0.0, None, None, 1)
+        figures = summary("plain", [verdict(0, BALL_AND_BOX, "", refused=True)])
+        assert (figures.recall, figures.false, figures.repeated, figures.refused) == (
+            0.0,
+            None,
+            None,
+            1,
+        )
 
 
 class TestVariants:
     def test_every_way_is_asked_for_with_its_options(self) -> None:
-        def say(options: DescribeOptions, settings: Settings) -> str:
+        def say(options: DescribeOptions, settings: GroundedSettings) -> str:
             return f"{options.strategy} {options.detail} check {settings.check} regions {settings.regions}"
 
         describer = FakeDescriber(say)
-        found = judge_variants(describer, {7: BALL_AND_BOX}, tuple(VARIANTS))
-        assert {name: [one.text for one in verdicts] for name, verdicts in found.items()} == {
+        verdicts_by_variant = judge_variants(describer, {7: BALL_AND_BOX}, tuple(VARIANTS))
+        assert {
+            name: [verdict.text for verdict in verdicts]
+            for name, verdicts in verdicts_by_variant.items()
+        } == {
             "plain": ["plain high check True regions True"],
             "forced-low": ["forced low check True regions True"],
             "forced-medium": ["forced medium check True regions True"],
@@ -125,23 +136,25 @@ class TestVariants:
             "grounded-high-unchecked": ["grounded high check False regions True"],
             "grounded-high-whole": ["grounded high check True regions False"],
         }
-        assert {(one.refused, one.seconds) for verdicts in found.values() for one in verdicts} == {
-            (False, 2.0)
-        }
+        assert {
+            (verdict.refused, verdict.seconds)
+            for verdicts in verdicts_by_variant.values()
+            for verdict in verdicts
+        } == {(False, 2.0)}
         silent = judge_variants(
             FakeDescriber(lambda options, settings: ""), {7: BALL_AND_BOX}, ("plain",)
         )
         assert silent["plain"][0].refused
-        assert describer.grounded == Settings()
+        assert describer.tables is DEFAULT_TABLES
 
     def test_a_failure_leaves_the_settings_as_they_were(self) -> None:
-        def say(options: DescribeOptions, settings: Settings) -> str:
+        def say(options: DescribeOptions, settings: GroundedSettings) -> str:
             raise RuntimeError("broken")
 
         describer = FakeDescriber(say)
         with pytest.raises(RuntimeError, match="broken"):
             judge_variants(describer, {0: BALL_AND_BOX}, ("grounded-high-whole",))
-        assert describer.grounded == Settings()
+        assert describer.tables is DEFAULT_TABLES
 
     def test_scenes_to_tune_on_are_others(self) -> None:
         assert list(held_out_scenes(10_000, 2)) == [10_000, 10_001]
@@ -165,7 +178,7 @@ class TestCheck:
     def test_bins_by_hand(self) -> None:
         # sorted: 0.1 F, 0.2 F | 0.6 T, 0.8 F | 1.0 T
         bins = equal_mass_bins([0.6, 0.1, 1.0, 0.8, 0.2], [True, False, True, False, False], 3)
-        assert [dataclasses.astuple(one) for one in bins] == [
+        assert [dataclasses.astuple(part) for part in bins] == [
             pytest.approx((2, 0.1, 0.2, 0.15, 0.0)),
             pytest.approx((2, 0.6, 0.8, 0.7, 0.5)),
             pytest.approx((1, 1.0, 1.0, 1.0, 1.0)),
@@ -174,7 +187,7 @@ class TestCheck:
 
     def test_ten_bins_of_equal_mass(self) -> None:
         bins = equal_mass_bins([i / 1000 for i in range(1000)], [i % 2 == 0 for i in range(1000)])
-        assert [one.statements for one in bins] == [100] * 10
+        assert [part.statements for part in bins] == [100] * 10
         assert all(lower.high < higher.low for lower, higher in itertools.pairwise(bins))
 
     def test_supports_that_are_the_share_of_truth_have_no_error(self) -> None:
@@ -213,20 +226,20 @@ class TestCheck:
             Sentence("a qwerty", "", 1, support=0.1),
             Sentence("a blue box", "", 1, support=0.3),
         )
-        found = measure_check(
+        report = measure_check(
             FakeDescriber(lambda options, settings: "A ball", answer, statements), scenes
         )
-        slots = [slot for one in pairs for slot, _, _ in one]
-        assert {one.slot: one.pairs for one in found.telling} == {
+        slots = [slot for pair in pairs for slot, _, _ in pair]
+        assert {telling.slot: telling.pairs for telling in report.telling} == {
             slot: slots.count(slot) for slot in set(slots)
         }
-        assert {one.slot: one.auroc for one in found.telling} == {
+        assert {telling.slot: telling.auroc for telling in report.telling} == {
             slot: 0.5 if slot == "color" else 1.0 for slot in set(slots)
         }
         # 24 statements judged: the true ones have 0.8, the false ones 0.1
-        assert sum(one.statements for one in found.bins) == 24
-        assert found.calibration_error == pytest.approx((0.2 + 0.1) / 2)
-        assert found.calibrated
+        assert sum(part.statements for part in report.bins) == 24
+        assert report.calibration_error == pytest.approx((0.2 + 0.1) / 2)
+        assert report.calibrated
 
 
 class TestCommand:
@@ -259,11 +272,11 @@ class TestCommand:
             if line.startswith(("plain", "grounded-high-unchecked"))
         ]
         assert [row[0] for row in rows] == ["plain", "grounded-high-unchecked"] * 2
-        assert [one["variant"] for one in content["summaries"]] == [
+        assert [row["variant"] for row in content["summaries"]] == [
             "plain",
             "grounded-high-unchecked",
         ]
-        assert [one["scene"] for one in content["texts"]["plain"]] == [4, 5]
+        assert [row["scene"] for row in content["texts"]["plain"]] == [4, 5]
         assert content["texts"]["plain"][0]["text"] == "A red ball"
         assert f"{content['summaries'][0]['recall']:.1%}" in rows[0]
 
@@ -276,7 +289,7 @@ class TestCommand:
 
     def test_check(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         printed, content = self.run("--check --scenes 3", tmp_path, capsys)
-        assert [one["slot"] for one in content["check"]["telling"]]
+        assert [row["slot"] for row in content["check"]["telling"]]
         assert (
             f"calibration error {content['check']['calibration_error']:.4f} (calibrated)" in printed
         )

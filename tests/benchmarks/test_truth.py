@@ -26,50 +26,50 @@ BALL_AND_BOX = Scene(
 class TestVerdict:
     def test_by_hand(self) -> None:
         text = "A large red ball on a beach. A green box on the right, singing loudly. A red ball."
-        found = verdict(3, BALL_AND_BOX, text, seconds=2.0)
-        assert len(found.known) == 11
-        assert set(found.missed) == {
+        judged = verdict(3, BALL_AND_BOX, text, seconds=2.0)
+        assert len(judged.known) == 11
+        assert set(judged.missed) == {
             Fact("place", "ball", "left"),
             Fact("color", "box", "blue"),
             Fact("size", "box", "small"),
             Fact("relation", "ball", "left of", "box"),
             Fact("weather", value="sun"),
         }
-        assert found.recall == pytest.approx(6 / 11)
-        assert len(found.stated) == 7
-        assert found.false == (Fact("color", "box", "green"),)
-        assert found.unread == ("singing loudly",)
-        assert (found.clauses, found.repeats) == (3, 1)
-        assert (found.words, found.refused, found.seconds, found.scene) == (18, False, 2.0, 3)
+        assert judged.recall == pytest.approx(6 / 11)
+        assert len(judged.stated) == 7
+        assert judged.false == (Fact("color", "box", "green"),)
+        assert judged.unread == ("singing loudly",)
+        assert (judged.clauses, judged.repeats) == (3, 1)
+        assert (judged.words, judged.refused, judged.seconds, judged.scene) == (18, False, 2.0, 3)
 
     def test_refused(self) -> None:
-        found = verdict(0, BALL_AND_BOX, "", refused=True)
-        assert (found.refused, found.recall, found.stated, found.words) == (True, 0.0, (), 0)
+        judged = verdict(0, BALL_AND_BOX, "", refused=True)
+        assert (judged.refused, judged.recall, judged.stated, judged.words) == (True, 0.0, (), 0)
 
     @pytest.mark.parametrize("text", ["A ball next to a box", "A box next to a ball", "A ball next to a box. The box is next to the ball."])  # fmt: skip
     def test_next_to_is_one_fact_whichever_way_it_is_put(self, text: str) -> None:
         box = SceneObject("box", "blue", (0.45, 0.7, 0.6, 0.85))
         scene = dataclasses.replace(BALL_AND_BOX, objects=(BALL_AND_BOX.objects[0], box))
-        found = verdict(0, scene, text)
-        assert sum(fact.value == "next to" for fact in found.known) == 1
-        assert not any(fact.value == "next to" for fact in found.missed)
-        assert found.false == ()
+        judged = verdict(0, scene, text)
+        assert sum(fact.value == "next to" for fact in judged.known) == 1
+        assert not any(fact.value == "next to" for fact in judged.missed)
+        assert judged.false == ()
 
     def test_hardly_visible_objects_do_not_count(self) -> None:
         half = view(BALL_AND_BOX, (0.0, 0.0, 0.8, 1.0))  # a third of the box
-        found = verdict(0, half, "A red ball and a green box")
-        assert {fact.subject for fact in found.known} == {"ball", ""}
-        assert found.false == ()
-        assert {fact.subject for fact in found.stated} == {"ball"}
+        judged = verdict(0, half, "A red ball and a green box")
+        assert {fact.subject for fact in judged.known} == {"ball", ""}
+        assert judged.false == ()
+        assert {fact.subject for fact in judged.stated} == {"ball"}
 
     @pytest.mark.parametrize(
         "text", ["", "A red ball on a beach", "a qwerty and a green box on a box, in the rain"]
     )
     def test_counts_as_the_demo_models_evaluation_does(self, text: str) -> None:
-        found, outcome = verdict(0, BALL_AND_BOX, text), judge(text, BALL_AND_BOX)
-        assert len(found.stated) + len(found.unread) == outcome.stated
-        assert len(found.false) + len(found.unread) == outcome.false
-        assert found.words == outcome.words
+        judged, outcome = verdict(0, BALL_AND_BOX, text), judge(text, BALL_AND_BOX)
+        assert len(judged.stated) + len(judged.unread) == outcome.stated
+        assert len(judged.false) + len(judged.unread) == outcome.false
+        assert judged.words == outcome.words
 
 
 class TestRepetition:

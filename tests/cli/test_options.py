@@ -13,7 +13,7 @@ from caption.cli.parser import COMMANDS
 from caption.errors import OptionsError
 from caption.jobs.options import BatchOptions
 from caption.locale.zh import TEXTS
-from caption.options import STRATEGIES, DescribeOptions
+from caption.options import STRATEGY_NAMES, DescribeOptions
 
 FORCED = DescribeOptions(strategy="forced")
 
@@ -51,7 +51,7 @@ def test_other_faults_read_as_everywhere() -> None:
 
 
 def test_every_strategy_is_explained() -> None:
-    assert all(name in TEXTS["cli.option.strategy"] for name in STRATEGIES)
+    assert all(name in TEXTS["cli.option.strategy"] for name in STRATEGY_NAMES)
 
 
 def test_every_command_is_in_the_parser() -> None:

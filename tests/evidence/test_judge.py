@@ -35,7 +35,7 @@ class TestLooks:
         self, tiny_model, matcher
     ) -> None:
         judge = Judge(tiny_model, matcher)
-        assert not judge.one_tower
+        assert not judge.shares_tower
         whole = judge.see([PICTURE], [WHOLE])
         assert whole.matcher is not None
         box = (0.0, 0.0, 0.5, 0.5)
@@ -50,7 +50,7 @@ class TestLooks:
         judge = Judge(tiny_model)
         assert judge.match(judge.see([PICTURE], [WHOLE]), ["a dog"]) is None
         assert not judge.can_refuse
-        assert judge.min_support == 0.0
+        assert judge.min_support(0.5) == 0.0
 
 
 class TestFollowed:
@@ -74,8 +74,8 @@ class TestFollowed:
     def test_words_say_how_much_the_picture_adds(self, tiny_model) -> None:
         judge = Judge(tiny_model)
         (seen,) = judge.follow(judge.see([PICTURE], [WHOLE]), ["a red ball"])
-        for word, (there, without) in zip(seen.words(), seen.pairs(), strict=True):
-            likely, blind = math.exp(there.logprob), math.exp(without.logprob)
+        for word, (seeing, without) in zip(seen.words(), seen.pairs(), strict=True):
+            likely, blind = math.exp(seeing.logprob), math.exp(without.logprob)
             assert word.support == pytest.approx(likely / (likely + blind))
 
 
@@ -119,8 +119,10 @@ class TestHeat:
 
 class TestSupport:
     def test_uncalibrated_the_matcher_decides_else_the_contrast(self, tiny_model, matcher) -> None:
-        said = Evidence(match=2.0, match_region=None, likelihood=-1.0, contrast=1.0, agreement=0.5)
-        assert Judge(tiny_model, matcher).support("a red ball", said) == pytest.approx(
+        evidence = Evidence(
+            match=2.0, match_region=None, likelihood=-1.0, contrast=1.0, agreement=0.5
+        )
+        assert Judge(tiny_model, matcher).support("a red ball", evidence) == pytest.approx(
             1 / (1 + math.exp(-2))
         )
         silent = Evidence(
@@ -133,9 +135,11 @@ class TestSupport:
     def test_calibrated_it_is_the_calibrations_probability(self, tiny_model) -> None:
         calibration = Calibration("", None, {"contrast": 2.0, "agreement": 1.0}, -1.0, 0.7)
         judge = Judge(tiny_model, None, calibration)
-        said = Evidence(match=None, match_region=None, likelihood=-1.0, contrast=0.5, agreement=0.5)
-        assert judge.support("a red ball", said) == pytest.approx(1 / (1 + math.exp(-0.5)))
-        assert judge.min_support == 0.7
+        evidence = Evidence(
+            match=None, match_region=None, likelihood=-1.0, contrast=0.5, agreement=0.5
+        )
+        assert judge.support("a red ball", evidence) == pytest.approx(1 / (1 + math.exp(-0.5)))
+        assert judge.min_support(0.5) == 0.7
         assert judge.can_refuse
 
     def test_no_witness_runs_away(self) -> None:
@@ -152,8 +156,8 @@ class TestSupport:
 
     def test_the_kinds_of_claims_count(self) -> None:
         none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
-        said = numbers("a red ball is on the left", none)
-        assert (said["says_place"], said["says_relation"], said["says_attribute"]) == (
+        inputs = numbers("a red ball is on the left", none)
+        assert (inputs["says_place"], inputs["says_relation"], inputs["says_attribute"]) == (
             1.0,
             0.0,
             1.0,
@@ -164,9 +168,9 @@ class TestSupport:
 class TestFamiliarity:
     def test_a_picture_at_the_limit(self, tiny_model) -> None:
         sight = Judge(tiny_model).see([PICTURE], [WHOLE])
-        here = summary(sight.captioner)
-        first = tuple(1.0 if i == 0 else 0.0 for i in range(len(here)))
-        mean = (here[0] - 3.0, *here[1:])
+        features = summary(sight.captioner)
+        first = tuple(1.0 if i == 0 else 0.0 for i in range(len(features)))
+        mean = (features[0] - 3.0, *features[1:])
         judge = Judge(
             tiny_model, None, Calibration("", None, {}, 0.0, 0.5, Known(mean, (first,), 3.0))
         )

@@ -29,7 +29,7 @@ from caption.jobs.alttext import (
     shortened,
 )
 from caption.language.text import caption_stats
-from caption.types import Description, Sentence, StageTimes
+from caption.types import Description, Refusal, Sentence, StageTimes
 
 
 def png(side: int = 32, color: str = "red") -> bytes:
@@ -49,7 +49,7 @@ class Describe:
     """Says the same of every picture, and remembers what it was shown."""
 
     def __init__(
-        self, *texts: str, supports: Sequence[float | None] = (), refusal: str | None = None
+        self, *texts: str, supports: Sequence[float | None] = (), refusal: Refusal | None = None
     ) -> None:
         self.sentences = tuple(
             Sentence(text, "", 1, support=support)

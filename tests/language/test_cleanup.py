@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from caption.language.cleanup import clean_caption
 from caption.language.text import bare
-from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
+from caption.prompts import DEFAULT_TABLES
 
-INSTRUCTIONS = (*EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)
+INSTRUCTIONS = DEFAULT_TABLES.instructions
 
 
 def as_decoded(text: str) -> str:
@@ -37,7 +37,7 @@ def test_spacing_and_first_letter(text: str, expected: str) -> None:
     assert clean_caption(text) == expected
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("prompt", DEFAULT_TABLES.prompts)
 def test_prompts_are_cut_at_the_start(prompt: str) -> None:
     assert clean_caption(f"{prompt} a dog") == "A dog"
     assert clean_caption(f"{prompt.upper()} : a dog") == "A dog"
@@ -251,7 +251,7 @@ PIECES = (
         "photography of",
         "detailed",
         "high resolution",
-        *PROMPTS,
+        *DEFAULT_TABLES.prompts,
     ),
     *(
         "describe this image",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caption.locale import phrases
-from caption.types import Box, Progress
+from caption.types import Box, Progress, StageName
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from caption.types import Box, Progress
         ("encoding", "编码图片"),
     ],
 )
-def test_stages(stage: str, words: str) -> None:
+def test_stages(stage: StageName, words: str) -> None:
     assert phrases.stage(Progress(0.5, stage)) == f"{words}…"
     assert phrases.stage(Progress(0.5, stage, step=2, steps=9)) == f"{words}：第 2/9 步"
 

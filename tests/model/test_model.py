@@ -20,7 +20,7 @@ from caption.model.linear import Int8Linear, ManyRowsInt8Linear, int8_available,
 from caption.model.loading import load_matcher, load_model
 from caption.model.weights import Weights
 from caption.options import DecodingOptions
-from caption.prompts import NONWORDS
+from caption.prompts import DEFAULT_TABLES
 from tests.support.paths import EXAMPLES, PHOTOGRAPHS
 from tests.support.tiny import write_tiny_blip
 
@@ -476,7 +476,7 @@ class TestText:
         letter by letter.
         """
         for model in (tiny_model, demo_describer.model):
-            runs = model.beginnings(NONWORDS)
+            runs = model.beginnings(DEFAULT_TABLES.nonwords)
             assert {"".join(model.text(run).split()) for run in runs} == {"ara", "arr"}
             assert all(len(run) == 3 for run in runs)
 

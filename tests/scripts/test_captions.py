@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
+from caption.prompts import DEFAULT_TABLES
 from scripts.demo_model import captions
 from scripts.demo_model.captions import statement
 from scripts.demo_model.changes import is_true
@@ -56,7 +56,7 @@ class TestCaptions:
             instruction = next(
                 (
                     start
-                    for start in (*PROMPTS, *EXTENSION_PROMPTS, ENHANCEMENT_PROMPT)
+                    for start in (*DEFAULT_TABLES.prompts, *DEFAULT_TABLES.instructions)
                     if prompt.startswith(start)
                 ),
                 "",
@@ -66,7 +66,7 @@ class TestCaptions:
             stated = set(before.facts)
             again = [f for f in after.facts if f in stated and f.slot != "object"]
             assert not again, (prompt, target)
-        assert seen == {"", *PROMPTS, *EXTENSION_PROMPTS, ENHANCEMENT_PROMPT}
+        assert seen == {"", *DEFAULT_TABLES.prompts, *DEFAULT_TABLES.instructions}
 
     def test_the_vocabulary_holds_every_word(self) -> None:
         vocabulary = captions.vocabulary_words()

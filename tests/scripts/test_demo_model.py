@@ -14,7 +14,8 @@ from safetensors import safe_open
 from caption import DescribeOptions
 from caption.describe import Describer
 from caption.options import DETAILS
-from caption.prompts import ENHANCEMENT_PROMPT, EXTENSION_PROMPTS, PROMPTS
+from caption.prompts import DEFAULT_TABLES
+from caption.types import Detail
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import Outcome, judge, report
 from scripts.demo_model.layout import write_layout
@@ -58,7 +59,7 @@ class TestFiles:
 
 
 class TestVocabulary:
-    @pytest.mark.parametrize("prompt", [*PROMPTS, *EXTENSION_PROMPTS, ENHANCEMENT_PROMPT])
+    @pytest.mark.parametrize("prompt", [*DEFAULT_TABLES.prompts, *DEFAULT_TABLES.instructions])
     def test_no_prompt_has_an_unknown_word(self, demo_describer: Describer, prompt: str) -> None:
         tokenizer = demo_describer.model.tokenizer
         assert tokenizer.unk_token_id not in tokenizer.encode(prompt, add_special_tokens=False)
@@ -86,7 +87,7 @@ class TestCaptions:
         assert sum(outcome.color is True for outcome in named) >= len(named) - 1, report(outcomes)
 
     @pytest.mark.parametrize("detail", DETAILS)
-    def test_forced_says_more_than_plain(self, demo_describer: Describer, detail: str) -> None:
+    def test_forced_says_more_than_plain(self, demo_describer: Describer, detail: Detail) -> None:
         plain = self.outcomes(demo_describer, 6, DescribeOptions(strategy="plain"))
         forced = self.outcomes(demo_describer, 6, DescribeOptions(detail=detail))
         assert sum(outcome.words for outcome in forced) > sum(outcome.words for outcome in plain)

@@ -115,7 +115,7 @@ def _from_text(name: str, text: str) -> tuple[str, object]:
     """An option of a query or a form: a text, or a number or flag as JSON writes it; there is no
     null.
     """
-    if OPTION_TYPES.get(name) is str:
+    if OPTION_SCHEMAS.get(name, {}).get("type") == "string":
         return name, text
     with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(text)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from caption.errors import HTTP_STATUS
 from caption.image.fetch import MAX_URL_CHARACTERS
-from caption.options import DETAILS, MAX_PROMPT_CHARACTERS, MAX_SEED, STRATEGIES, DescribeOptions
+from caption.options import MAX_PROMPT_CHARACTERS, MAX_SEED, DescribeOptions
 from caption.types import Description
 
 OPTION_TYPES: dict[str, Any] = get_type_hints(DescribeOptions)
@@ -19,10 +19,9 @@ OPTION_TYPES: dict[str, Any] = get_type_hints(DescribeOptions)
 # What the schema says about an option beside its type and default; `DescribeOptions` is what checks
 # it.
 _DOCUMENTED: dict[str, dict[str, Any]] = {
-    "detail": {"enum": list(DETAILS), "description": "How many rounds: three, two or one."},
+    "detail": {"description": "How many rounds: three, two or one."},
     "multi_round": {"description": "false: one round, whatever the detail."},
     "strategy": {
-        "enum": list(STRATEGIES),
         "description": "grounded: checked detail, with its evidence. forced: long, by parameters."
         " plain: one short caption.",
     },

@@ -16,9 +16,9 @@ from caption.hub.specs import suits_photographs
 from caption.language.text import caption_stats
 from caption.locale import phrases, text
 from caption.locale.messages import percent
-from caption.options import DETAILS, MAX_SEED, STRATEGIES, DescribeOptions
+from caption.options import DETAILS, MAX_SEED, STRATEGY_NAMES, DescribeOptions
 from caption.server.service import Service
-from caption.types import Description, Progress
+from caption.types import Description, Detail, Progress, StrategyName
 from caption.web.components import (
     PAGE_EVENT,
     PercentInput,
@@ -76,7 +76,12 @@ class Run:
 
     @classmethod
     def start(
-        cls, image: str | bytes | None, detail: str, multi_round: bool, strategy: str, seeds: Seeds
+        cls,
+        image: str | bytes | None,
+        detail: Detail,
+        multi_round: bool,
+        strategy: StrategyName,
+        seeds: Seeds,
     ) -> Run:
         """Raises `ImageError` and `OptionsError`."""
         if image is None:
@@ -138,7 +143,7 @@ class DescribeTab:
                 defaults.multi_round, label=text("describe.multi_round"), elem_id="multi-round"
             )
             self.strategy = gr.Radio(
-                [(text(f"strategy.{name}"), name) for name in STRATEGIES],
+                [(text(f"strategy.{name}"), name) for name in STRATEGY_NAMES],
                 value=defaults.strategy,
                 label=text("describe.strategy"),
                 elem_id="strategy",
@@ -252,9 +257,9 @@ class DescribeTab:
     def generate(
         self,
         image: str | bytes | None,
-        detail: str,
+        detail: Detail,
         multi_round: bool,
-        strategy: str,
+        strategy: StrategyName,
         seeds: Seeds,
         request: gr.Request,
     ) -> Iterator[Updates]:

@@ -13,7 +13,7 @@ import pytest
 
 from caption.errors import CaptionError
 from caption.locale import messages, text
-from caption.options import DETAILS, STRATEGIES, DescribeOptions
+from caption.options import DETAILS, STRATEGY_NAMES, DescribeOptions
 from caption.server.service import Service
 from caption.web.progress import note_html
 from caption.web.shared import Shared
@@ -64,7 +64,7 @@ def test_the_slider_says_when_the_description_is_gone(served: Served):
     assert texts == [note_html(text("describe.gone"))]
 
 
-@pytest.mark.parametrize(("name", "values"), [("strategy", STRATEGIES), ("detail", DETAILS)])
+@pytest.mark.parametrize(("name", "values"), [("strategy", STRATEGY_NAMES), ("detail", DETAILS)])
 def test_every_choice_is_offered_and_the_default_is_that_of_the_options(
     served: Served, name: str, values: tuple[str, ...]
 ) -> None:
