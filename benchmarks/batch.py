@@ -1,13 +1,12 @@
 """Pictures a second: a batch against one after another, in one run.
 
-    python -m benchmarks.batch                                             # 128 drawn scenes, the
-    demo model python -m benchmarks.batch --model random --precision int8             # 16 of them,
-    a blip-large of random weights python -m benchmarks.batch --model FOLDER --pictures 64
-    --markdown
+    python -m benchmarks.batch                                    # 128 drawn scenes, the demo model
+    python -m benchmarks.batch --model random --precision int8    # 16, a blip-large of random weights
+    python -m benchmarks.batch --model FOLDER --pictures 64 --markdown
 
 Everyone reads the same files and writes a plain caption of each: `run_batch` with its journal,
-`Describer.describe` in a loop, and plain transformers in a loop. Whether their captions are the
-same is told beside the figures.
+`Describer.describe` in a loop, and plain transformers in a loop. Beside the figures stands how many
+captions are the same.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ import torch
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
-from benchmarks.measure import Spread, interleaved, pair_ratios, seconds
+from benchmarks.console import positive, say
+from benchmarks.machine import facts, prepare, this_machine
 from benchmarks.random_blip_large import write_checkpoint
-from benchmarks.speed import Report, Settings, facts, machine, positive, prepare, say
+from benchmarks.timing import Spread, interleaved, pair_ratios, seconds
 from caption import DescribeOptions, Describer, load_describer
 from caption.hub.find import find_model
 from caption.jobs.journal import Journal
@@ -64,15 +64,15 @@ def by_transformers(
     processor: BlipProcessor, network: BlipForConditionalGeneration, pictures: Path
 ) -> Captions:
     """As the model card does it, with the search of our plain captions."""
-    search, found = DEFAULT_TABLES.presets["plain"], {}
+    options, texts = DEFAULT_TABLES.presets["plain"], {}
     for path in sorted(pictures.iterdir()):
         with Image.open(path) as picture:
             inputs = processor(images=picture.convert("RGB"), return_tensors="pt")
         output = network.generate(
-            **inputs, num_beams=search.num_beams, max_new_tokens=search.max_new_tokens
+            **inputs, num_beams=options.num_beams, max_new_tokens=options.max_new_tokens
         )
-        found[path.name] = processor.decode(output[0], skip_special_tokens=True).strip()
-    return found
+        texts[path.name] = processor.decode(output[0], skip_special_tokens=True).strip()
+    return texts
 
 
 def measure(
@@ -93,15 +93,15 @@ def measure(
         for warm_up in ways.values():
             warm_up(Path(first))
 
-    def timed(who: str) -> float:
+    def timed(name: str) -> float:
         def run() -> None:
-            texts[who] = ways[who](pictures)
+            texts[name] = ways[name](pictures)
 
-        took = seconds(run, "cpu")
-        say(f"{who}: {took:.1f} s")
-        return took
+        duration_s = seconds(run, "cpu")
+        say(f"{name}: {duration_s:.1f} s")
+        return duration_s
 
-    return interleaved({who: partial(timed, who) for who in ways}, repeats), texts
+    return interleaved({name: partial(timed, name) for name in ways}, repeats), texts
 
 
 def same(ours: Captions, others: Captions) -> int:
@@ -112,21 +112,31 @@ def same(ours: Captions, others: Captions) -> int:
 
 
 def rows(times: dict[str, Spread], texts: dict[str, Captions]) -> list[tuple[str, ...]]:
+    """A row of the table for each way; the last one is the batch, with which they are compared."""
     *_, batch = times
     count = len(texts[batch])
-    found: list[tuple[str, ...]] = []
-    for who, spread in times.items():
-        ratio = pair_ratios(spread.values, times[batch].values)
-        found.append(
-            (
-                who,
-                f"{count / spread.median:.2f}",
-                f"{count / spread.high:.2f} to {count / spread.low:.2f}",
-                "" if who == batch else f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
-                "" if who == batch else f"{same(texts[batch], texts[who])} of {count}",
-            )
-        )
-    return found
+    table: list[tuple[str, ...]] = []
+    for name, spread in times.items():
+        row = [name, f"{count / spread.median:.2f}"]
+        row.append(f"{count / spread.high:.2f} to {count / spread.low:.2f}")
+        if name == batch:
+            row += ["", ""]
+        else:
+            ratio = pair_ratios(spread.values, times[batch].values)
+            row.append(f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})")
+            row.append(f"{same(texts[batch], texts[name])} of {count}")
+        table.append(tuple(row))
+    return table
+
+
+def printed(about: Sequence[str], table: Sequence[tuple[str, ...]], *, markdown: bool) -> str:
+    """The facts and the table, as text or as Markdown."""
+    if not markdown:
+        return "\n".join([*about, "", *map("  ".join, [COLUMNS, *table])])
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *table]
+    return "\n".join(
+        [*(f"- {fact}" for fact in about), "", *(f"| {' | '.join(line)} |" for line in lines)]
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -161,15 +171,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         pictures.mkdir()
         count = args.pictures or (RANDOM_PICTURES if args.model == RANDOM else PICTURES)
         write_pictures(pictures, count)
-        settings = Settings(folder, "cpu", (args.precision,), args.threads, args.repeats)
-        note = f"{folder.name}, {count} drawn scenes of {PICTURE_SIDE} pixels, {args.repeats} runs each, in turns"
+        note = (
+            f"{folder.name}, {count} drawn scenes of {PICTURE_SIDE} pixels, "
+            f"{args.repeats} runs each, in turns"
+        )
         table = rows(*measure(folder, args.precision, pictures, Path(scratch), args.repeats))
-        told = facts(Report(machine(settings), settings, (note,), (), None, ()))
-    lines = [COLUMNS, *([("---",) * len(COLUMNS)] if args.markdown else []), *table]
-    start, between = ("- ", " | ") if args.markdown else ("", "  ")
-    print("\n".join([*(f"{start}{fact}" for fact in told), ""]))
-    for line in lines:
-        print(f"| {between.join(line)} |" if args.markdown else between.join(line))
+    about = facts(this_machine("cpu"), [note])
+    print(printed(about, table, markdown=args.markdown))
 
 
 if __name__ == "__main__":

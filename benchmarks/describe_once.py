@@ -1,7 +1,6 @@
 """Load a checkpoint, describe one picture, and print what it cost.
 
-    python -m benchmarks.describe_once models/blip-demo-scenes caption/web/examples/scene-1.png
-    --detail high
+    python -m benchmarks.describe_once models/blip-demo-scenes PICTURE --detail high
 
 Load time, seconds per stage, peak memory of the process (VmHWM, Linux), versions and threads.
 """
@@ -13,17 +12,12 @@ import platform
 import time
 from pathlib import Path
 
+import torch
+import transformers
+
+from benchmarks.machine import peak_memory_mib
 from caption import DescribeOptions, load_describer
 from caption.options import DETAILS, STRATEGY_NAMES
-
-
-def peak_memory_mib() -> float | None:
-    """The process's peak resident memory in MiB, None where the system doesn't tell."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def main() -> None:
@@ -37,9 +31,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
 
-    import torch
-    import transformers
-
     began = time.perf_counter()
     describer = load_describer(args.model, args.device, args.precision, threads=args.threads)
     loaded = time.perf_counter() - began
@@ -47,10 +38,12 @@ def main() -> None:
         args.picture, DescribeOptions(detail=args.detail, strategy=args.strategy)
     )
     print(
-        f"{describer.name} on {describer.device} in {describer.precision}, {torch.get_num_threads()} threads, {platform.machine()}"
+        f"{describer.name} on {describer.device} in {describer.precision}, "
+        f"{torch.get_num_threads()} threads, {platform.machine()}"
     )
     print(
-        f"python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+        f"python {platform.python_version()}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}"
     )
     print(f"load and warm-up {loaded:.1f} s")
     for stage in ("image", "encoding", "prompts", "extension", "enhancement", "total"):

@@ -34,11 +34,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
 
 from benchmarks import calibrate, coco
-from benchmarks.speed import Report, Settings, facts, listed, machine, positive, say
+from benchmarks.console import listed, positive, say
+from benchmarks.machine import facts, this_machine
 from benchmarks.truth import Verdict, verdict
 from caption import DescribeOptions, Describer, load_describer
 from caption.model.blip import BlipModel
@@ -716,11 +716,10 @@ def _check_coco(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
 
 def header(args: argparse.Namespace) -> list[str]:
     """The machine, the versions and the model."""
-    settings = Settings(Path(), args.device, (args.precision,), torch.get_num_threads())
     note = f"{args.model} in {args.precision}"
     if not args.coco:
         note += f", held-out scenes {args.start} to {args.start + args.scenes - 1}"
-    return facts(Report(machine(settings), settings, (note,), (), None, ()))
+    return facts(this_machine(args.device), [note])
 
 
 def main(argv: Sequence[str] | None = None) -> None:

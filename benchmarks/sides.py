@@ -1,4 +1,4 @@
-"""The two engines to be compared, each with the checkpoint it has loaded: ours and transformers'.
+"""The two engines that are compared, each with a checkpoint it has loaded: ours and transformers'.
 
 All calls have a fixed number of steps: `fixed` forbids the end token, and a result of another
 length is an error.
@@ -17,12 +17,11 @@ from PIL import Image
 from transformers import (
     BlipForConditionalGeneration,
     BlipProcessor,
-    StoppingCriteria,
     StoppingCriteriaList,
 )
 
-from benchmarks.measure import synchronize
-from caption.decoding.run import decode, generate
+from benchmarks.timing import synchronize
+from caption.decoding import decode, generate
 from caption.model.features import ImageFeatures
 from caption.model.loading import load_model
 from caption.options import DecodingOptions
@@ -38,14 +37,11 @@ def native_half(device: str) -> str | None:
     kind = torch.device(device).type
     if kind == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
-    able = torch.cpu.get_capabilities()
-    if kind == "cpu":
-        return (
-            "bfloat16"
-            if any(able.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
-            else None
-        )
-    return "float16"
+    if kind != "cpu":
+        return "float16"
+    flags = torch.cpu.get_capabilities()
+    has_bfloat16 = any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bfloat16" if has_bfloat16 else None
 
 
 def one_piece_words(text: str, vocabulary: Sequence[str]) -> str:
@@ -96,9 +92,8 @@ class Ours:
     ) -> None:
         """All prompts in one batch."""
         ids = [self.model.prompt_ids(prompt) for prompt in prompts]
-        found = generate(self.model, features, ids, options, image_index=image_index)
-        for sequences in found:
-            _check_length(len(sequences[0].token_ids), options)
+        for best, *_ in generate(self.model, features, ids, options, image_index=image_index):
+            _check_length(len(best.token_ids), options)
 
     def step_s(
         self, features: ImageFeatures, prompts: Sequence[str], options: DecodingOptions
@@ -116,7 +111,7 @@ class Ours:
 
 
 class Theirs:
-    """transformers: `caption` as a plain user calls it; `encode` and the rest for who takes the
+    """transformers: `caption` as its users call it; `encode` and the rest for those who take the
     trouble to encode once.
     """
 
@@ -144,7 +139,8 @@ class Theirs:
             self.device, self.dtype
         )
         with torch.no_grad():
-            return self.network.vision_model(inputs["pixel_values"])[0]
+            image_embeds: torch.Tensor = self.network.vision_model(inputs["pixel_values"])[0]
+        return image_embeds
 
     def prompt_ids(self, prompt: str) -> list[int]:
         start = self.config.text_config.bos_token_id
@@ -202,8 +198,8 @@ class Theirs:
         _check_length(output.shape[1] - ids.shape[1], options)
 
 
-class _Stamps(StoppingCriteria):
-    """Marks the time of every step and stops nothing."""
+class _Stamps:
+    """A stopping criterion that marks the time of every step and stops nothing."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -216,7 +212,7 @@ class _Stamps(StoppingCriteria):
 
 
 def _settings(options: DecodingOptions) -> dict[str, object]:
-    """The same search in transformers' words; the presets suppress nothing."""
+    """The same search by transformers' names; the presets suppress nothing."""
     names = [
         "max_new_tokens",
         "min_new_tokens",
@@ -235,5 +231,6 @@ def _settings(options: DecodingOptions) -> dict[str, object]:
 def _check_length(tokens: int, options: DecodingOptions) -> None:
     if tokens != options.max_new_tokens:
         raise RuntimeError(
-            f"{tokens} tokens came, {options.max_new_tokens} were asked for: the times can't be compared"
+            f"{tokens} tokens came, {options.max_new_tokens} were asked for: "
+            "the times can't be compared"
         )

@@ -1,4 +1,6 @@
-"""Image features and prompts become token sequences. Imports torch."""
+"""Image features and prompts become token sequences: `decode` step by step, `generate` at once,
+`decode_together` for several searches in one batch. Imports torch.
+"""
 
 from caption.decoding.progress import DecodedSequence, Search, Step
 from caption.decoding.run import decode, decode_together, generate

@@ -1,8 +1,5 @@
-"""From image features and prompts to token ids: greedy, beam search and sampling, all prompts of a
-call in one batch.
-
-Search follows transformers' `generate` token for token (its `_beam_search`, `_sample`); see
-tests/test_parity.py.
+"""Greedy search and sampling, as transformers' `_sample` does them; `tests/decoding/test_parity.py`
+holds it to the same tokens and scores.
 """
 
 from __future__ import annotations
@@ -16,39 +13,45 @@ from caption.model.features import ImageFeatures
 
 
 class Chains(SearchState):
-    """Greedy and plain sampling: every row goes its own way."""
+    """Every row goes its own way until its end token; a prompt is done when all its rows are."""
 
     def __init__(self, model: BlipModel, features: ImageFeatures, search: Search) -> None:
         super().__init__(model, features, search)
         self.ended = torch.zeros(len(self.prompts), self.rows, dtype=torch.bool, device=self.device)
 
     def choose(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        count, rows, _ = logits.shape
-        scores = self._adjusted(logits)
-        if self.options.do_sample:
-            values, candidates = self._shortlist(scores)  # (P, n, K)
-            # (P, n)
-            ids = candidates.gather(2, self._race(values).argmax(-1, keepdim=True))[:, :, 0]
-        else:
-            ids = scores.argmax(-1)
-        ids = torch.where(self.ended, self.end_id, ids)
-        chosen = logits.log_softmax(-1).gather(2, ids[:, :, None])[:, :, 0]
+        ids = torch.where(self.ended, self.end_id, self._next_ids(self._adjusted(logits)))  # (P, n)
+        chosen = logits.log_softmax(-1).gather(2, ids[:, :, None])[:, :, 0]  # (P, n)
         self.logprobs = self.logprobs + torch.where(self.ended, 0.0, chosen)
         self.tokens = torch.cat([self.tokens, ids[:, :, None]], -1)
         self.ended = self.ended | (ids == self.end_id)
         self.new_tokens += 1
-        return torch.arange(rows, device=ids.device).expand(count, -1), ids
+        own = torch.arange(self.rows, device=ids.device)
+        return own.expand(len(ids), -1), ids
+
+    def _next_ids(self, scores: Tensor) -> Tensor:
+        """(P, n, V) → (P, n)."""
+        if not self.options.do_sample:
+            return scores.argmax(-1)
+        values, ids = self._shortlist(scores)  # (P, n, K) each
+        drawn = self._gumbel(values).argmax(-1, keepdim=True)  # (P, n, 1)
+        return ids.gather(2, drawn)[:, :, 0]
 
     def unfinished(self) -> Tensor:
-        over = self.ended.all(1) | (self.new_tokens >= self.room)
-        for p in over.nonzero()[:, 0].tolist():
-            new = self.tokens[p, :, self.width :].tolist()
-            cut = [row[: row.index(self.end_id) + 1] if self.end_id in row else row for row in new]
-            self.found[self.prompts[p]] = [
-                self._sequence(row, logprob, None)
-                for row, logprob in zip(cut, self.logprobs[p].tolist(), strict=True)
+        done = self.ended.all(1) | (self.new_tokens >= self.room)  # (P,)
+        for prompt in done.nonzero()[:, 0].tolist():
+            rows = self.tokens[prompt, :, self.width :].tolist()
+            self.results[self.prompts[prompt]] = [
+                self._sequence(self._cut(row), logprob, None)
+                for row, logprob in zip(rows, self.logprobs[prompt].tolist(), strict=True)
             ]
-        return (~over).nonzero()[:, 0]
+        return (~done).nonzero()[:, 0]
+
+    def _cut(self, token_ids: list[int]) -> list[int]:
+        """Up to the first end token, with it."""
+        if self.end_id not in token_ids:
+            return token_ids
+        return token_ids[: token_ids.index(self.end_id) + 1]
 
     def keep(self, prompts: Tensor) -> None:
         super().keep(prompts)

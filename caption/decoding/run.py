@@ -1,8 +1,7 @@
-"""From image features and prompts to token ids: greedy, beam search and sampling, all prompts of a
-call in one batch.
+"""The decoding loop: prefill all prompts of all searches in one pass, then a token for every row at
+a time, until every search is done.
 
-Search follows transformers' `generate` token for token (its `_beam_search`, `_sample`); see
-tests/test_parity.py.
+Follows transformers' `generate` token for token; `tests/decoding/test_parity.py` holds it to that.
 """
 
 from __future__ import annotations
@@ -10,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import torch
+from torch import Tensor
 
 from caption.decoding.beams import BeamSearch
 from caption.decoding.chains import Chains
 from caption.decoding.progress import DecodedSequence, Search, SearchState, Step
-from caption.flow import Stop, ask_stop
-from caption.model.attention import trees_of
+from caption.flow import Stop, ask_stop, drain
+from caption.model.attention import ImageKeys
 from caption.model.blip import BlipModel
 from caption.model.device import memory_errors
 from caption.model.features import ImageFeatures
+from caption.model.trees import prefix_trees
 from caption.options import DecodingOptions
 
 
@@ -38,14 +39,15 @@ def decode(
     Arguments as in `Search`; `stop` and errors as in `decode_together`.
     """
     search = Search(prompt_ids, options, image_index, sample_keys)
-    return _only(decode_together(model, features, [search], stop=stop))
+    return _first(decode_together(model, features, [search], stop=stop))
 
 
-def _only(
+def _first(
     steps: Generator[Step, None, list[list[list[DecodedSequence]]]],
 ) -> Generator[Step, None, list[list[DecodedSequence]]]:
-    (found,) = yield from steps
-    return found
+    """The same steps, the result of the only search."""
+    (sequences,) = yield from steps
+    return sequences
 
 
 def decode_together(
@@ -61,7 +63,7 @@ def decode_together(
     `stop` is asked at every step: true raises `Cancelled`. Raises `OptionsError` (`bad_param`,
     `prompt_too_long`) before anything is computed, `ModelError` (`out_of_memory`).
     """
-    return _run(model, features, [_begin(model, features, one) for one in searches], stop)
+    return _run(model, features, [_begin(model, features, search) for search in searches], stop)
 
 
 def generate(
@@ -75,68 +77,77 @@ def generate(
     stop: Stop = None,
 ) -> list[list[DecodedSequence]]:
     """`decode`, without looking at the steps."""
-    steps = decode(
-        model,
-        features,
-        prompt_ids,
-        options,
-        image_index=image_index,
-        sample_keys=sample_keys,
-        stop=stop,
+    return drain(
+        decode(
+            model,
+            features,
+            prompt_ids,
+            options,
+            image_index=image_index,
+            sample_keys=sample_keys,
+            stop=stop,
+        )
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            return finished.value
-
-
-def _run(
-    model: BlipModel,
-    features: ImageFeatures,
-    searches: Sequence[SearchState],
-    stop: Stop,
-) -> Generator[Step, None, list[list[list[DecodedSequence]]]]:
-    """Step by step until every search has what it looks for."""
-    running = [one for one in searches if one.prompts]
-    at_most = max((one.at_most for one in running), default=0)
-    if running:
-        with torch.inference_mode(), memory_errors():
-            image_keys = features.keys_for(model.decoder)
-            prompt_ids = [ids for one in running for ids in one.prompt_ids]
-            owners = [image for one in running for image in one.cache.image_of]
-            (trees,) = trees_of(prompt_ids, owners)
-            # (P, V) each
-            first = model.decoder.prefill(trees, [one.cache for one in running], image_keys)
-            # every row of a prompt starts alike
-            logits = [
-                one[:, None].expand(-1, search.rows, -1)
-                for one, search in zip(first, running, strict=True)
-            ]
-    for step in range(at_most):
-        ask_stop(stop, "stopped while decoding")
-        # inference mode belongs to the thread: it must not stay on while the caller has the floor
-        with torch.inference_mode(), memory_errors():
-            following = []
-            for one, scores in zip(running, logits, strict=True):
-                parents, ids = one.choose(scores.float())
-                going_on = one.unfinished()
-                if len(going_on) < len(one.prompts):
-                    one.keep(going_on)
-                    parents, ids = parents[going_on], ids[going_on]
-                if one.prompts:
-                    one.cache.choose(parents)
-                    following.append(ids)
-            running = [one for one in running if one.prompts]
-            if running:
-                logits = model.decoder.advance(
-                    following, [one.cache for one in running], image_keys
-                )
-        yield Step(step + 1, at_most)
-        if not running:
-            break
-    return [one.found for one in searches]
 
 
 def _begin(model: BlipModel, features: ImageFeatures, search: Search) -> SearchState:
-    return (BeamSearch if search.options.num_beams > 1 else Chains)(model, features, search)
+    """Where a search starts; `OptionsError` where it can't."""
+    if search.options.num_beams > 1:
+        return BeamSearch(model, features, search)
+    return Chains(model, features, search)
+
+
+def _run(
+    model: BlipModel, features: ImageFeatures, searches: Sequence[SearchState], stop: Stop
+) -> Generator[Step, None, list[list[list[DecodedSequence]]]]:
+    """Step by step until every search has its results."""
+    running = [search for search in searches if search.prompts]
+    max_steps = max((search.max_steps for search in running), default=0)
+    if running:
+        with torch.inference_mode(), memory_errors():
+            image_keys = features.keys_for(model.decoder)
+            logits = _prefill(model, running, image_keys)
+    for step in range(max_steps):
+        ask_stop(stop, "stopped while decoding")
+        # inference mode belongs to the thread: it must not stay on where the caller goes on
+        with torch.inference_mode(), memory_errors():
+            running, logits = _advance(model, running, logits, image_keys)
+        yield Step(step + 1, max_steps)
+        if not running:
+            break
+    return [search.results for search in searches]
+
+
+def _prefill(
+    model: BlipModel, searches: Sequence[SearchState], image_keys: ImageKeys
+) -> list[Tensor]:
+    """Read the prompts of all searches in one pass; what follows them, logits (P, n, V) for each
+    search.
+    """
+    prompt_ids = [ids for search in searches for ids in search.prompt_ids]
+    image_index = [image for search in searches for image in search.cache.image_index]
+    (trees,) = prefix_trees(prompt_ids, image_index)
+    logits = model.decoder.prefill(trees, [search.cache for search in searches], image_keys)
+    # (P, V) → (P, n, V): every row of a prompt starts alike
+    return [
+        first[:, None].expand(-1, search.rows, -1)
+        for first, search in zip(logits, searches, strict=True)
+    ]
+
+
+def _advance(
+    model: BlipModel,
+    searches: Sequence[SearchState],
+    logits: Sequence[Tensor],
+    image_keys: ImageKeys,
+) -> tuple[list[SearchState], list[Tensor]]:
+    """Take a token for every row from `logits` (P, n, V) of each search, and read it: the searches
+    that go on, and their next logits.
+    """
+    new_ids = [search.step(scores.float()) for search, scores in zip(searches, logits, strict=True)]
+    running = [search for search in searches if search.prompts]
+    if not running:
+        return [], []
+    going_on = [ids for ids in new_ids if len(ids)]
+    caches = [search.cache for search in running]
+    return running, model.decoder.advance(going_on, caches, image_keys)

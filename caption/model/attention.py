@@ -1,18 +1,13 @@
-"""BLIP's two towers as plain functions of their weights: pictures to image embeddings, token ids to
-logits.
+"""Attention's shared pieces: heads split and merged, and cross-attention from rows of text to pictures.
 
-The arithmetic is that of `transformers.BlipForConditionalGeneration`; what differs is what is kept
-and shared. Query, key and value are one product; attention is fused; the image's keys and values
-are computed once per layer and shared by every row that looks at the picture; a row of the text
-decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing. In int8 the
-products are of whole numbers and everything between them is float32.
+Letters in shapes: I pictures, P sequences, L tokens of one, R rows (tokens of all sequences in one
+line), N image tokens, D width, H heads of width d. Query, key and value come from one product; each
+picture's keys and values are shared by every row about it.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,105 +15,77 @@ from torch.nn import functional as F  # noqa: N812
 
 # per layer the pictures' keys and values, (I, H, N, d) each
 ImageKeys = list[tuple[Tensor, Tensor]]
-# cross-attention: queries (P, H, R, d), a layer's image keys and values → what is seen (P, H, R, d)
-Look = Callable[[Tensor, Tensor, Tensor], Tensor]
+# queries (P, H, L, d), a layer's image keys and values → attended values (P, H, L, d)
+CrossAttention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-class Trees(NamedTuple):
-    """Texts, those about one picture as a tree: what they begin with alike is there once."""
-
-    ids: list[int]  # a node's token
-    parents: list[int]  # the node before it, -1 for none
-    owners: list[int]  # its picture
-    paths: dict[int, list[int]]  # a text's row → its nodes
+def split_heads(x: Tensor, parts: int, heads: int) -> Tensor:
+    """(P, L, parts·H·d) → (parts, P, H, L, d), a view."""
+    return torch.unflatten(x, -1, (parts, heads, -1)).permute(2, 0, 3, 1, 4)
 
 
-def trees_of(
-    rows: list[list[int]], owners: Sequence[int], most: int | None = None
-) -> Iterator[Trees]:
-    """Token rows about pictures as trees; of at most `most` nodes together, unless a single row is
-    longer.
-    """
-    trees, before, path = Trees([], [], [], {}), (-1, list[int]()), list[int]()
-    # what begins alike
-    side_by_side = sorted(range(len(rows)), key=lambda row: (owners[row], rows[row]))
-    for row in side_by_side:
-        owner, tokens = owners[row], rows[row]
-        alike = itertools.takewhile(
-            lambda pair: pair[0] == pair[1], zip(before[1], tokens, strict=False)
-        )
-        path = path[: sum(1 for _ in alike)] if before[0] == owner else []
-        if most and trees.ids and len(trees.ids) + len(tokens) - len(path) > most:
-            yield trees
-            trees, path = Trees([], [], [], {}), []
-        for token in tokens[len(path) :]:
-            trees.parents.append(path[-1] if path else -1)
-            path.append(len(trees.ids))
-            trees.ids.append(token)
-            trees.owners.append(owner)
-        before, trees.paths[row] = (owner, tokens), list(path)
-    if trees.ids:
-        yield trees
+def merge_heads(x: Tensor) -> Tensor:
+    """(P, H, L, d) → (P, L, H·d)."""
+    return x.transpose(1, 2).flatten(2)
 
 
-class Looking:
-    """Brings the rows that look at one picture together: (P, …) ↔ (I', M, …), padded where pictures
-    have fewer prompts.
+class ImageAttention:
+    """Cross-attention of P sequences, sequence p to the picture `image_index[p]`.
+
+    Sequences about one picture share its product: they are gathered into groups, (P, …) → (I', M, …)
+    with I' pictures that have sequences and M the size of the largest group. A smaller group is
+    padded with its first sequence, whose copies are dropped afterwards.
     """
 
-    def __init__(self, image_of: list[int], device: torch.device) -> None:
-        found: dict[int, list[int]] = {}
-        for p, image in enumerate(image_of):
-            found.setdefault(image, []).append(p)
-        self.images = sorted(found)
-        self.members = members = [found[image] for image in self.images]
-        most = max(map(len, members))
-        self.shape = (len(members), most)
-        self.straight = image_of == sorted(image_of) and all(len(m) == most for m in members)
-        if self.straight:
+    def __init__(self, image_index: list[int], device: torch.device) -> None:
+        members: dict[int, list[int]] = {}
+        for sequence, image in enumerate(image_index):
+            members.setdefault(image, []).append(sequence)
+        self.images = sorted(members)
+        self.groups = [members[image] for image in self.images]
+        self.group_size = max(map(len, self.groups))
+        same_size = all(len(group) == self.group_size for group in self.groups)
+        self.is_grouped = same_size and image_index == sorted(image_index)  # as it comes
+        if self.is_grouped:
             return
-        # (I'·M,)
-        self.table = torch.tensor(
-            [p for m in members for p in m + [m[0]] * (most - len(m))], device=device
-        )
-        place = torch.empty(len(image_of), dtype=torch.long)
-        for i, m in enumerate(members):
-            for j, p in enumerate(m):
-                place[p] = i * most + j
-        self.place = place.to(device)
+        gathered: list[int] = []  # the sequence in each place of the groups
+        places = [0] * len(image_index)  # each sequence's place there
+        for group in self.groups:
+            for offset, sequence in enumerate(group):
+                places[sequence] = len(gathered) + offset
+            gathered += group + group[:1] * (self.group_size - len(group))
+        self.gathered = torch.tensor(gathered, device=device)  # (I'·M,)
+        self.places = torch.tensor(places, device=device)  # (P,)
 
     def attend(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """`q` (P, H, n, d), image keys and values (I, H, N, d) → (P, H, n, d)."""
-        _, heads, rows, width = q.shape
-        if len(self.images) != keys.shape[0]:
-            keys, values = keys[self.images], values[self.images]
-        images, most = self.shape
-        gathered = q if self.straight else q[self.table]
-        gathered = (
-            gathered.view(images, most, heads, rows, width)
-            .transpose(1, 2)
-            .reshape(images, heads, most * rows, width)
+        """`q` (P, H, L, d), image keys and values (I, H, N, d) → (P, H, L, d)."""
+        _, heads, length, width = q.shape
+        images, group_size = len(self.images), self.group_size
+        if images != keys.shape[0]:
+            keys, values = keys[self.images], values[self.images]  # (I', H, N, d)
+        grouped = q if self.is_grouped else q[self.gathered]  # (I'·M, H, L, d)
+        grouped = (
+            grouped.view(images, group_size, heads, length, width)  # (I', M, H, L, d)
+            .transpose(1, 2)  # (I', H, M, L, d)
+            .reshape(images, heads, group_size * length, width)  # (I', H, M·L, d)
         )
-        seen = F.scaled_dot_product_attention(gathered, keys, values)  # (I', H, M·n, d)
-        seen = (
-            seen.view(images, heads, most, rows, width)
-            .transpose(1, 2)
-            .reshape(images * most, heads, rows, width)
+        attended = F.scaled_dot_product_attention(grouped, keys, values)  # (I', H, M·L, d)
+        attended = (
+            attended.view(images, heads, group_size, length, width)  # (I', H, M, L, d)
+            .transpose(1, 2)  # (I', M, H, L, d)
+            .reshape(images * group_size, heads, length, width)  # (I'·M, H, L, d)
         )
-        return seen if self.straight else seen[self.place]
+        return attended if self.is_grouped else attended[self.places]
 
     def attend_rows(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """The same where `image_of` is about rows: `q` (1, H, R, d) → (1, H, R, d)."""
-        return self.attend(q[0].transpose(0, 1)[:, :, None], keys, values)[:, :, 0].transpose(0, 1)[
-            None
-        ]
+        """`attend` where the sequences are rows of one token: `q` (1, H, R, d) → (1, H, R, d)."""
+        rows = q[0].transpose(0, 1)[:, :, None]  # (R, H, 1, d)
+        return self.attend(rows, keys, values)[:, :, 0].transpose(0, 1)[None]
 
-    def shares_of_rows(self, q: Tensor, keys: Tensor) -> Tensor:
-        """How `attend_rows` shares a row's attention among the image's tokens, the mean of the
-        heads: (R, N).
-        """
-        found = q.new_empty(q.shape[2], keys.shape[2], dtype=torch.float32)
-        for image, rows in zip(self.images, self.members, strict=True):
-            odds = q[0, :, rows] @ keys[image].transpose(1, 2) / q.shape[3] ** 0.5  # (H, rows, N)
-            found[rows] = odds.float().softmax(-1).mean(0)
-        return found
+    def row_weights(self, q: Tensor, keys: Tensor) -> Tensor:
+        """How `attend_rows` weighs the image's tokens for each row, the mean of the heads: (R, N)."""
+        weights = q.new_empty(q.shape[2], keys.shape[2], dtype=torch.float32)
+        for image, rows in zip(self.images, self.groups, strict=True):
+            logits = q[0, :, rows] @ keys[image].transpose(1, 2) / q.shape[3] ** 0.5  # (H, rows, N)
+            weights[rows] = logits.float().softmax(-1).mean(0)
+        return weights

@@ -1,6 +1,5 @@
-"""A loaded BLIP: pictures in, image embeddings out; text to token ids and back.
-
-Only the published safetensors layout is read, nothing is fetched and no remote code runs.
+"""The captioner: text to token ids and back, and how likely the words of a known text are. What is
+to be written is `caption.decoding`'s to search for.
 """
 
 from __future__ import annotations
@@ -13,16 +12,17 @@ import numpy as np
 import torch
 
 from caption.flow import Stop, ask_stop
-from caption.model.attention import trees_of
+from caption.model.attention import ImageKeys
+from caption.model.decoder import TextDecoder
 from caption.model.device import memory_errors
-from caption.model.features import TOKENS_PER_PASS, ImageFeatures, VisionModel, owners_of
-from caption.model.text import TextDecoder
+from caption.model.features import ImageFeatures, VisionModel, checked_image_index
+from caption.model.trees import PrefixTrees, prefix_trees
 
 
 @dataclass(frozen=True)
 class WordScore:
-    """A word of a text the decoder followed: the log-probability of all its tokens, and where the
-    decoder looked as it wrote them.
+    """A word of a text that was read by the decoder: the log-probability of all its tokens, and
+    where the decoder looked when it predicted the first of them.
 
     `seen` is (G, G), the shares of its attention that fell on the image's patches, top row first;
     (0, 0) where nobody asked.
@@ -46,7 +46,7 @@ class BlipModel(VisionModel):
     @property
     def max_positions(self) -> int:
         """The text position table's length: prompt and caption together can't be longer."""
-        return self.decoder.positions.shape[0]
+        return self.decoder.max_positions
 
     def beginnings(self, words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         """How these words begin, as token ids for `DecodingOptions.suppress`.
@@ -55,26 +55,24 @@ class BlipModel(VisionModel):
         in the text. A beginning of fewer than three letters belongs to other words too, so it takes
         in the next piece.
         """
-        found = set()
+        runs = set()
         for word in words:
             pieces = self.tokenizer.tokenize(word)
-            letters = [len(piece.removeprefix("##")) for piece in pieces]
-            count = next(
-                n for n in range(1, len(pieces) + 1) if n == len(pieces) or sum(letters[:n]) >= 3
-            )
-            found.add(tuple(self.tokenizer.convert_tokens_to_ids(pieces[:count])))
-        return tuple(sorted(found))
+            lengths = itertools.accumulate(len(piece.removeprefix("##")) for piece in pieces)
+            short = sum(length < 3 for length in lengths)  # pieces that end before the third letter
+            runs.add(tuple(self.tokenizer.convert_tokens_to_ids(pieces[: short + 1])))
+        return tuple(sorted(runs))
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """The ids the decoder starts from: start token, then the prompt, no end token."""
         return [self.start_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """The words of token ids. Ids outside the tokenizer's vocabulary (the start tokens) have
+        """The words of token ids; ids outside the tokenizer's vocabulary (the start token) have
         none.
         """
-        known = [i for i in token_ids if i < len(self.tokenizer)]
-        return self.tokenizer.decode(known, skip_special_tokens=True)
+        known = [token for token in token_ids if token < len(self.tokenizer)]
+        return str(self.tokenizer.decode(known, skip_special_tokens=True))
 
     def follow(
         self,
@@ -90,44 +88,56 @@ class BlipModel(VisionModel):
 
         `image_index`: which picture of `features` a text belongs to (default: all to the first).
         Texts are cut at the position table. `stop` is asked before every batch: true raises
-        `Cancelled`. `looks`: whether to tell where the decoder looked.
+        `Cancelled`. `looks`: whether to say where the decoder looked. Raises `OptionsError`
+        (`image_index`), `ModelError` (`out_of_memory`).
         """
+        image_index = checked_image_index(image_index, len(texts), features)
         pieces = [self.tokenizer.tokenize(text)[: self.max_positions - 1] for text in texts]
         rows = [[self.start_id, *self.tokenizer.convert_tokens_to_ids(row)] for row in pieces]
+        inputs = [row[:-1] for row in rows]  # nothing follows a text's last token
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.decoder)
-        found: list[tuple[WordScore, ...]] = [()] * len(rows)
-        # nothing follows a text's last token
-        read = [row[:-1] for row in rows]
-        for trees in trees_of(
-            read, owners_of(image_index, len(rows), len(features)), TOKENS_PER_PASS
-        ):
+        scores: list[tuple[WordScore, ...]] = [()] * len(rows)
+        for trees in prefix_trees(inputs, image_index, self.decoder.TOKENS_PER_PASS):
             ask_stop(stop, "stopped while checking")
-            nodes = [node for path in trees.paths.values() for node in path]
-            following = [token for row in trees.paths for token in rows[row][1:]]
-            pairs = torch.tensor([nodes, following], dtype=torch.long, device=self.device)
-            with torch.inference_mode(), memory_errors():
-                logprobs, shares = self.decoder.follow(trees, image_keys, pairs, looks=looks)
-                likely = iter(logprobs.tolist())
-            looked = shares[:, 1:].float().cpu().numpy()  # without the class token
-            grid = int(looked.shape[1] ** 0.5)
-            maps = looked.reshape(len(looked), grid, grid)
+            targets = {row: rows[row][1:] for row in trees.paths}
+            logprobs, maps = self._follow_trees(trees, targets, image_keys, looks=looks)
             for row, path in trees.paths.items():
-                found[row] = _by_words(
-                    pieces[row], list(itertools.islice(likely, len(path))), maps[path]
-                )
-        return found
+                scores[row] = _by_words(pieces[row], logprobs[row], maps[path])
+        return scores
+
+    def _follow_trees(
+        self,
+        trees: PrefixTrees,
+        targets: dict[int, list[int]],
+        image_keys: ImageKeys,
+        *,
+        looks: bool,
+    ) -> tuple[dict[int, list[float]], np.ndarray]:
+        """`targets`: for each row of `trees` the token that follows each node of its path. Their
+        log-probabilities, and for each of the N nodes where the decoder looked, (N, G, G).
+        """
+        nodes = [node for path in trees.paths.values() for node in path]
+        tokens = [token for row in trees.paths for token in targets[row]]
+        pairs = torch.tensor([nodes, tokens], dtype=torch.long, device=self.device)  # (2, M)
+        with torch.inference_mode(), memory_errors():
+            scores, weights = self.decoder.follow(trees, image_keys, pairs, looks=looks)
+            remaining = iter(scores.tolist())
+        logprobs = {
+            row: list(itertools.islice(remaining, len(path))) for row, path in trees.paths.items()
+        }
+        patches = weights[:, 1:].float().cpu().numpy()  # (N, G²), without the class token
+        grid = int(patches.shape[1] ** 0.5)
+        return logprobs, patches.reshape(len(patches), grid, grid)
 
 
-def _by_words(pieces: list[str], logprobs: list[float], looks: np.ndarray) -> tuple[WordScore, ...]:
-    """Word pieces put together to words; `looks` (L, G, G) are of the position that wrote each
-    piece.
-    """
+def _by_words(pieces: list[str], logprobs: list[float], maps: np.ndarray) -> tuple[WordScore, ...]:
+    """Word pieces joined to words; `maps` (L, G, G) are of the position that predicts each piece."""
     words: list[WordScore] = []
-    for piece, logprob, seen in zip(pieces, logprobs, looks, strict=True):
+    for piece, logprob, seen in zip(pieces, logprobs, maps, strict=True):
         if piece.startswith("##") and words:
-            last = words.pop()
-            words.append(WordScore(last.word + piece[2:], last.logprob + logprob, last.seen))
+            start = words.pop()
+            words.append(WordScore(start.word + piece[2:], start.logprob + logprob, start.seen))
         else:
             words.append(WordScore(piece, logprob, seen))
     return tuple(words)

@@ -1,6 +1,5 @@
-"""A loaded BLIP: pictures in, image embeddings out; text to token ids and back.
-
-Only the published safetensors layout is read, nothing is fetched and no remote code runs.
+"""Where a model computes and in what precision: names checked, "auto" resolved, and a device's lack
+of memory as an error of ours.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import torch
 from caption.errors import ModelError, OptionsError
 from caption.model.linear import int8_available
 
-# What a precision computes in; in int8 the products are of whole numbers and the rest is float32.
+# The type of a precision's tensors; in int8 the products are of whole numbers, the rest float32.
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -37,27 +36,23 @@ def pick_device(device: str = "auto") -> torch.device:
     `OptionsError`.
     """
     if device == "auto":
-        return torch.device(
-            next((name for name in DEVICES if name != "cpu" and _present(name)), "cpu")
-        )
+        accelerators = (name for name in DEVICES if name != "cpu" and _is_available(name))
+        return torch.device(next(accelerators, "cpu"))
     try:
-        place = torch.device(device)
+        chosen = torch.device(device)
     except RuntimeError as error:
         raise OptionsError(
             f"unknown device {device!r}; choose one of auto, {', '.join(DEVICES)}", name="device"
         ) from error
-    if place.type not in DEVICES or not _present(place.type):
+    if chosen.type not in DEVICES or not _is_available(chosen.type):
         raise OptionsError(f"device {device!r} is not on this machine", name="device")
-    if (
-        place.index is not None
-        and place.type != "cpu"
-        and place.index >= getattr(torch, place.type).device_count()
-    ):
+    has_index = chosen.index is not None and chosen.type != "cpu"
+    if has_index and chosen.index >= getattr(torch, chosen.type).device_count():
         raise OptionsError(f"there is no device {device!r} on this machine", name="device")
-    return place
+    return chosen
 
 
-def _present(name: str) -> bool:
+def _is_available(name: str) -> bool:
     if name == "npu":  # Ascend: torch_npu adds torch.npu when imported
         with contextlib.suppress(ImportError):
             import torch_npu  # type: ignore[import-not-found]  # noqa: F401
@@ -66,18 +61,11 @@ def _present(name: str) -> bool:
 
 
 def pick_precision(precision: str, device: torch.device) -> str:
-    """The precision of that name; "auto" takes what the device has natively. Raises `OptionsError`."""
+    """The precision of that name; "auto" takes what the device has natively. Raises
+    `OptionsError`.
+    """
     if precision == "auto":
-        if device.type == "cpu":
-            able = torch.cpu.get_capabilities()
-            return (
-                "bfloat16"
-                if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16")
-                else "float32"
-            )
-        if device.type == "cuda":
-            return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
-        return "float16" if device.type == "npu" else "float32"
+        return _native_precision(device)
     if precision not in DTYPES:
         raise OptionsError(
             f"unknown precision {precision!r}; choose one of auto, {', '.join(DTYPES)}",
@@ -90,3 +78,14 @@ def pick_precision(precision: str, device: torch.device) -> str:
     if precision == "int8" and (device.type != "cpu" or not int8_available()):
         raise OptionsError("int8 runs on x86 CPUs only; choose another precision", name="precision")
     return precision
+
+
+def _native_precision(device: torch.device) -> str:
+    """What the device computes in without emulation, the smallest type first."""
+    if device.type == "cpu":
+        flags = torch.cpu.get_capabilities()
+        has_bfloat16 = any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        return "bfloat16" if has_bfloat16 else "float32"
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
+    return "float16" if device.type == "npu" else "float32"

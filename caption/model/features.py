@@ -1,6 +1,5 @@
-"""A loaded BLIP: pictures in, image embeddings out; text to token ids and back.
-
-Only the published safetensors layout is read, nothing is fetched and no remote code runs.
+"""What captioner and matcher share: a vision tower with its preprocessing, RGB pictures to
+`ImageFeatures`, which are encoded once and read by any number of texts.
 """
 
 from __future__ import annotations
@@ -20,18 +19,15 @@ from caption.model.device import DTYPES, memory_errors
 from caption.model.text import TextTower
 from caption.model.vision import VisionTower
 
-# Patches that go through the vision tower together: on a CPU a large picture fills the cores alone,
-# small ones share a pass.
+# Image tokens that go through the vision tower together, by the device's type: on a CPU a large
+# picture fills the cores alone, small ones share a pass.
 PATCHES_PER_PASS = {"cpu": 1024}
 PATCHES_PER_PASS_ELSEWHERE = 16 * 1024
-# Of texts that are read together: about a second of BLIP-large on two cores, for nobody stops it in
-# between.
-TOKENS_PER_PASS = 384
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the vision tower saw. `image_embeds` is (B, N, D): B pictures, N = 1 + patches, D the
+    """What the vision tower made of B pictures. `image_embeds` is (B, N, D): N = 1 + patches, D the
     tower's width.
     """
 
@@ -40,7 +36,7 @@ class ImageFeatures:
 
     def keys_for(self, tower: TextTower) -> ImageKeys:
         """The pictures' keys and values for a text tower, per layer; computed once, however many
-        prompts and rounds look at them.
+        prompts and rounds read them.
         """
         if id(tower) not in self._keys:
             self._keys[id(tower)] = tower.image_keys(self.image_embeds)
@@ -52,9 +48,7 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class VisionModel:
-    """What captioner and matcher have in common: a vision tower on a device, with what is needed to
-    use it.
-    """
+    """A vision tower on a device, with what is needed to use it. Holds no state of any request."""
 
     vision: VisionTower
     tokenizer: BertTokenizer
@@ -68,31 +62,33 @@ class VisionModel:
         return DTYPES[self.precision]
 
     def encode(self, images: Sequence[Image.Image], stop: Stop = None) -> ImageFeatures:
-        """The vision tower's view of RGB pictures, several in a pass. `stop` is asked before every
-        picture: true raises `Cancelled`.
+        """The features of RGB pictures, several in a pass. `stop` is asked before every picture:
+        true raises `Cancelled`. Raises `ModelError` (`out_of_memory`).
         """
         patches = PATCHES_PER_PASS.get(self.device.type, PATCHES_PER_PASS_ELSEWHERE)
-        together = max(1, patches // self.vision.position_embedding.shape[1])
+        batch_size = max(1, patches // self.vision.image_tokens)
         embeds = []
-        for first in range(0, len(images), together):
-            prepared = []
-            for image in images[first : first + together]:
+        for first in range(0, len(images), batch_size):
+            pixel_values = []
+            for image in images[first : first + batch_size]:
                 ask_stop(stop, "stopped while encoding")
-                # (1, 3, H, W)
-                prepared.append(
-                    self.image_processor(images=image, return_tensors="pt")["pixel_values"]
-                )
+                prepared = self.image_processor(images=image, return_tensors="pt")
+                pixel_values.append(prepared["pixel_values"])  # (1, 3, S, S)
             with torch.inference_mode(), memory_errors():
-                # (B, N, D)
-                embeds.append(self.vision(torch.cat(prepared).to(self.device, self.dtype)))
+                batch = torch.cat(pixel_values).to(self.device, self.dtype)
+                embeds.append(self.vision(batch))  # (batch, N, D)
         return ImageFeatures(torch.cat(embeds))
 
 
-def owners_of(image_index: Sequence[int] | None, texts: int, pictures: int) -> list[int]:
-    """Which picture every text belongs to; by default the first."""
-    owners = list(image_index) if image_index is not None else [0] * texts
-    if len(owners) != texts or any(not 0 <= owner < pictures for owner in owners):
+def checked_image_index(
+    image_index: Sequence[int] | None, count: int, features: ImageFeatures, *, of: str = "text"
+) -> list[int]:
+    """Which picture of `features` each of `count` texts belongs to, by default all to the first.
+    Raises `OptionsError`; `of` says in its message what has no picture.
+    """
+    checked = [0] * count if image_index is None else list(image_index)
+    if len(checked) != count or any(not 0 <= image < len(features) for image in checked):
         raise OptionsError(
-            "image_index must name one of the pictures for every text", name="image_index"
+            f"image_index must name one of the pictures for every {of}", name="image_index"
         )
-    return owners
+    return checked

@@ -1,11 +1,7 @@
-"""BLIP's two towers as plain functions of their weights: pictures to image embeddings, token ids to
-logits.
+"""Products of inputs and weights, (…, in) → (…, out), as the precision and the processor want them.
 
-The arithmetic is that of `transformers.BlipForConditionalGeneration`; what differs is what is kept
-and shared. Query, key and value are one product; attention is fused; the image's keys and values
-are computed once per layer and shared by every row that looks at the picture; a row of the text
-decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing. In int8 the
-products are of whole numbers and everything between them is float32.
+`Weights.product` chooses among them. In int8 the products are of whole numbers, what goes in and
+comes out is float32.
 """
 
 from __future__ import annotations
@@ -31,6 +27,8 @@ class Linear(Protocol):
 
 @dataclass(frozen=True)
 class FloatLinear:
+    """torch's own product, in any floating-point type on any device."""
+
     weight: Tensor  # (out, in)
     bias: Tensor  # (out,)
 
@@ -40,27 +38,24 @@ class FloatLinear:
 
 def packs(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies this type here (x86 CPUs), so that `PackedLinear` can be used."""
-    if (
-        device.type != "cpu"
-        or platform.machine() not in ("x86_64", "AMD64")
-        or not torch.backends.mkldnn.is_available()
-    ):
+    is_x86_cpu = device.type == "cpu" and platform.machine() in ("x86_64", "AMD64")
+    if not (is_x86_cpu and torch.backends.mkldnn.is_available()):
         return False
-    return dtype == torch.float32 or (
-        dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
 
 
 @dataclass(frozen=True)
 class PackedLinear:
-    """A product whose weights lie the way oneDNN reads them: for a few dozen rows a fifth to a half
-    faster than `F.linear`.
+    """A product whose weights are laid out for oneDNN: for a few dozen rows a fifth to a half faster
+    than `F.linear`.
     """
 
-    packed: Tensor
+    packed: Tensor  # `weight` in oneDNN's layout
     bias: Tensor  # (out,)
 
-    ROWS: ClassVar[int] = 32  # what the layout is chosen for; other numbers of rows work as well
+    ROWS: ClassVar[int] = 32  # the layout is chosen for so many; other numbers work as well
 
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> PackedLinear:
@@ -68,7 +63,10 @@ class PackedLinear:
         return cls(torch.ops.mkldnn._reorder_linear_weight(weight, cls.ROWS), bias)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self.packed, self.bias, "none", [], ""
+        )
+        return product
 
 
 def int8_available() -> bool:
@@ -80,59 +78,55 @@ def int8_available() -> bool:
 
 
 def int8_levels() -> int:
-    """The whole number that a row's largest input becomes.
+    """The whole number that a row's largest input is scaled to.
 
     Without VNNI instructions pairs of products are summed in 16 bits and would overflow, so inputs
-    keep 7 bits there. FBGEMM knows these instructions by AVX-512 only, not by AVX alone.
+    keep 7 bits there. FBGEMM uses these instructions with AVX-512 only.
     """
     return 127 if torch.cpu.get_capabilities().get("avx512_vnni") else 63
 
 
-def int8_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`weight` (out, in) in float32 → whole numbers (out, in), and what 1 of them is worth for
-    every output (out,).
-    """
-    scale = largest_in_row(weight)[:, 0] / 127
-    whole = torch.empty(weight.shape, dtype=torch.int8)
+def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`weight` (out, in) in float32 → int8 (out, in), and the scale of every output (out,)."""
+    scale = row_absmax(weight)[:, 0] / 127
+    quantized = torch.empty(weight.shape, dtype=torch.int8)
     for first in range(0, len(weight), 1024):  # a part at a time: no second copy in float32
         part = slice(first, first + 1024)
-        whole[part] = torch.round(weight[part] / scale[part, None])
-    return whole, scale
+        quantized[part] = torch.round(weight[part] / scale[part, None])
+    return quantized, scale
 
 
-def largest_in_row(x: Tensor) -> Tensor:
-    """(…, in) → (…, 1), never 0."""
+def row_absmax(x: Tensor) -> Tensor:
+    """The largest absolute value of each row: (…, in) → (…, 1), never 0."""
     return torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True)).clamp_min_(1e-12)
 
 
 @dataclass(frozen=True)
 class Int8Linear:
-    """A product of whole numbers: weights in 8 bits with a scale per output, inputs rounded at each
-    call with a scale per row.
-
-    By FBGEMM, which is the faster one for a few dozen rows.
+    """A product in int8: weights with a scale per output, inputs quantized at each call with a scale
+    per row. By FBGEMM, which is the faster one for a few dozen rows.
     """
 
-    packed: torch.ScriptObject
+    packed: torch.ScriptObject  # `weight` in FBGEMM's layout, its scales included
     bias: Tensor  # (out,) float32
-    levels: int
+    levels: int  # see `int8_levels`
 
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> Int8Linear:
         """`weight` (out, in) and `bias` (out,) in float32."""
-        whole, scale = int8_weight(weight)
+        quantized, scale = quantize_weight(weight)
         with warnings.catch_warnings():
-            # torch means to drop the type some day; the version is pinned, and nothing else
+            # torch announces the end of this tensor type; the version is pinned, and nothing else
             # multiplies int8 as fast on AVX2
             warnings.filterwarnings("ignore", message=".*quantize", category=UserWarning)
             zero = torch.zeros(len(scale), dtype=torch.long)
             packed = torch.ops.quantized.linear_prepack(
-                torch._make_per_channel_quantized_tensor(whole, scale.double(), zero, 0), None
+                torch._make_per_channel_quantized_tensor(quantized, scale.double(), zero, 0), None
             )
         return cls(packed, bias.float(), int8_levels())
 
     def __call__(self, x: Tensor) -> Tensor:
-        largest = largest_in_row(x)
+        largest = row_absmax(x)
         product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x / largest, 1 / self.levels, self.levels + 1, self.packed
         )
@@ -142,36 +136,37 @@ class Int8Linear:
 @dataclass(frozen=True)
 class ManyRowsInt8Linear:
     """As `Int8Linear`, by oneDNN: the faster one for the vision tower's many rows, which are
-    rounded a part at a time to stay in the cache.
+    quantized a part at a time to stay in the processor's cache.
     """
 
-    packed: Tensor
+    packed: Tensor  # `weight` in oneDNN's layout
     scale: Tensor  # (out,)
     zero: Tensor  # (out,) whole numbers, all 0
     bias: Tensor  # (out,) float32
     levels: int
 
-    ROUNDED_ROWS: ClassVar[int] = 256  # at a time
+    ROWS_AT_A_TIME: ClassVar[int] = 256
 
     @classmethod
     def from_float(cls, weight: Tensor, bias: Tensor) -> ManyRowsInt8Linear:
         """`weight` (out, in) and `bias` (out,) in float32."""
-        whole, scale = int8_weight(weight)
-        packed = torch.ops.onednn.qlinear_prepack(whole, None)
-        return cls(
-            packed, scale, torch.zeros(len(scale), dtype=torch.long), bias.float(), int8_levels()
-        )
+        quantized, scale = quantize_weight(weight)
+        packed = torch.ops.onednn.qlinear_prepack(quantized, None)
+        zero = torch.zeros(len(scale), dtype=torch.long)
+        return cls(packed, scale, zero, bias.float(), int8_levels())
 
     def __call__(self, x: Tensor) -> Tensor:
-        rows, middle = x.flatten(0, -2), self.levels + 1
-        whole, largest = torch.empty(rows.shape, dtype=torch.int8), torch.empty(len(rows), 1)
-        for part in (
-            slice(i, i + self.ROUNDED_ROWS) for i in range(0, len(rows), self.ROUNDED_ROWS)
-        ):
-            largest[part] = largest_in_row(rows[part])
-            whole[part] = (rows[part] * (self.levels / largest[part])).round_()
+        rows, middle = x.flatten(0, -2), self.levels + 1  # (R, in)
+        quantized = torch.empty(rows.shape, dtype=torch.int8)
+        largest = torch.empty(len(rows), 1)
+        for first in range(0, len(rows), self.ROWS_AT_A_TIME):
+            part = slice(first, first + self.ROWS_AT_A_TIME)
+            largest[part] = row_absmax(rows[part])
+            quantized[part] = (rows[part] * (self.levels / largest[part])).round_()
+        # unsigned, with `middle` for 0: a negative number wraps round to below `middle`
+        unsigned = quantized.view(torch.uint8).add_(middle)
         product = torch.ops.onednn.qlinear_pointwise(
-            whole.view(torch.uint8).add_(middle),  # what lay below 0 comes round to below `middle`
+            unsigned,
             1 / self.levels,
             middle,
             self.packed,
@@ -184,14 +179,16 @@ class ManyRowsInt8Linear:
             "none",
             [],
             "",
-        )
+        )  # (R, out)
         return torch.addcmul(self.bias, product, largest, out=product).view(*x.shape[:-1], -1)
 
 
 @dataclass(frozen=True)
 class LayerNorm:
-    weight: Tensor
-    bias: Tensor
+    """(…, width) → (…, width)."""
+
+    weight: Tensor  # (width,)
+    bias: Tensor  # (width,)
     eps: float
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -1,11 +1,5 @@
-"""BLIP's two towers as plain functions of their weights: pictures to image embeddings, token ids to
-logits.
-
-The arithmetic is that of `transformers.BlipForConditionalGeneration`; what differs is what is kept
-and shared. Query, key and value are one product; attention is fused; the image's keys and values
-are computed once per layer and shared by every row that looks at the picture; a row of the text
-decoder finds its ancestors' keys by a mask, so that choosing beams copies nothing. In int8 the
-products are of whole numbers and everything between them is float32.
+"""The vision tower: pixel values to image embeddings, as `transformers.BlipVisionModel` computes
+them.
 """
 
 from __future__ import annotations
@@ -17,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from transformers import BlipVisionConfig
 
+from caption.model.attention import merge_heads, split_heads
 from caption.model.linear import FloatLinear, LayerNorm, Linear, gelu_
 from caption.model.weights import Weights
 
@@ -30,14 +25,25 @@ class _VisionLayer:
     fc1: Linear
     fc2: Linear
 
+    @classmethod
+    def take(cls, weights: Weights, name: str, config: BlipVisionConfig) -> _VisionLayer:
+        width, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
+        return cls(
+            norm1=weights.norm(f"{name}.layer_norm1", width, eps),
+            qkv=weights.linear(f"{name}.self_attn.qkv", 3 * width, width),
+            projection=weights.linear(f"{name}.self_attn.projection", width, width),
+            norm2=weights.norm(f"{name}.layer_norm2", width, eps),
+            fc1=weights.linear(f"{name}.mlp.fc1", inner, width),
+            fc2=weights.linear(f"{name}.mlp.fc2", width, inner),
+        )
+
 
 class VisionTower:
     """A ViT: pixel_values (B, 3, S, S) → image_embeds (B, N, D), N = 1 + (S / patch)²."""
 
     def __init__(self, weights: Weights, config: BlipVisionConfig) -> None:
-        width, inner, patch = config.hidden_size, config.intermediate_size, config.patch_size
+        width, patch = config.hidden_size, config.patch_size
         count = 1 + (config.image_size // patch) ** 2
-        eps = config.layer_norm_eps
         self.heads, self.patch = config.num_attention_heads, patch
         start = "vision_model.embeddings"
         self.class_embedding = weights.take(f"{start}.class_embedding", 1, 1, width)
@@ -46,52 +52,45 @@ class VisionTower:
             weights.take(f"{start}.patch_embedding.weight", width, 3, patch, patch),
             weights.take(f"{start}.patch_embedding.bias", width),
         )
-        self.layers = []
-        for index in range(config.num_hidden_layers):
-            name = f"vision_model.encoder.layers.{index}"
-            self.layers.append(
-                _VisionLayer(
-                    weights.norm(f"{name}.layer_norm1", width, eps),
-                    weights.linear(f"{name}.self_attn.qkv", 3 * width, width),
-                    weights.linear(f"{name}.self_attn.projection", width, width),
-                    weights.norm(f"{name}.layer_norm2", width, eps),
-                    weights.linear(f"{name}.mlp.fc1", inner, width),
-                    weights.linear(f"{name}.mlp.fc2", width, inner),
-                )
-            )
-        self.post_norm = weights.norm("vision_model.post_layernorm", width, eps)
+        self.layers = [
+            _VisionLayer.take(weights, f"vision_model.encoder.layers.{index}", config)
+            for index in range(config.num_hidden_layers)
+        ]
+        self.post_norm = weights.norm("vision_model.post_layernorm", width, config.layer_norm_eps)
+
+    @property
+    def image_tokens(self) -> int:
+        """N: the class token and the patches of a picture."""
+        return self.position_embedding.shape[1]
 
     def same_as(self, other: VisionTower) -> bool:
-        """Whether both see alike, told by what isn't packed: positions, patches, every layer's
-        norms (towers trained apart differ in all).
+        """Whether both give the same embeddings, judged by the weights that are never packed:
+        positions, patches, every layer's norms. Towers trained apart differ in all of them.
         """
-        mine, others = (
-            [
-                tower.class_embedding,
-                tower.position_embedding,
-                tower.patch_embedding.weight,
-                tower.post_norm.weight,
-            ]
-            + [norm.weight for layer in tower.layers for norm in (layer.norm1, layer.norm2)]
-            for tower in (self, other)
-        )
-        return len(mine) == len(others) and all(map(torch.equal, mine, others))
+        ours, theirs = self._unpacked_weights(), other._unpacked_weights()
+        return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+
+    def _unpacked_weights(self) -> list[Tensor]:
+        norms = [norm.weight for layer in self.layers for norm in (layer.norm1, layer.norm2)]
+        return [
+            self.class_embedding,
+            self.position_embedding,
+            self.patch_embedding.weight,
+            self.post_norm.weight,
+            *norms,
+        ]
 
     def __call__(self, pixel_values: Tensor) -> Tensor:
-        x = F.conv2d(
+        patches = F.conv2d(
             pixel_values, self.patch_embedding.weight, self.patch_embedding.bias, stride=self.patch
         )  # (B, D, G, G)
-        x = x.flatten(2).transpose(1, 2)  # (B, G², D)
-        # (B, N, D)
-        x = torch.cat([self.class_embedding.expand(len(x), -1, -1), x], 1) + self.position_embedding
+        patches = patches.flatten(2).transpose(1, 2)  # (B, G², D)
+        class_token = self.class_embedding.expand(len(patches), -1, -1)  # (B, 1, D)
+        x = torch.cat([class_token, patches], 1) + self.position_embedding  # (B, N, D)
         for layer in self.layers:
-            q, k, v = (
-                layer.qkv(layer.norm1(x))
-                .unflatten(-1, (3, self.heads, -1))
-                .permute(2, 0, 3, 1, 4)
-                .contiguous()
-            )  # each (B, H, N, d); a head's rows side by side are read faster
-            seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, N, D)
-            x = x + layer.projection(seen)
+            # each (B, H, N, d); a head's rows side by side are read faster
+            q, k, v = split_heads(layer.qkv(layer.norm1(x)), 3, self.heads).contiguous()
+            attended = merge_heads(F.scaled_dot_product_attention(q, k, v))  # (B, N, D)
+            x = x + layer.projection(attended)
             x = x + layer.fc2(gelu_(layer.fc1(layer.norm2(x))))
         return self.post_norm(x)

@@ -1,7 +1,7 @@
 """The same tokens and scores as transformers, over draws of all options; `python -m
 tests.support.parity` goes through the whole grid.
 
-`tests/parity.py` says what counts as the same and what as a tie. Ties show as warnings.
+`tests/support/parity.py` says what counts as the same and what as a tie. Ties show as warnings.
 """
 
 from __future__ import annotations
@@ -102,13 +102,13 @@ class TestDraws:
                 draw(rng, 16), num_beams=4, num_return_sequences=4, early_stopping=True
             )
             asked = rng.sample(pairs(ending), 3)
-            found = ending.generate(asked, options)
+            captions = ending.generate(asked, options)
             ended += sum(
-                len(sequence.token_ids) < 16 for sequences in found for sequence in sequences
+                len(sequence.token_ids) < 16 for sequences in captions for sequence in sequences
             )
-            other = ending.generate(asked, dataclasses.replace(options, early_stopping="never"))
-            changed += [[s.token_ids for s in x] for x in found] != [
-                [s.token_ids for s in x] for x in other
+            others = ending.generate(asked, dataclasses.replace(options, early_stopping="never"))
+            changed += [[s.token_ids for s in x] for x in captions] != [
+                [s.token_ids for s in x] for x in others
             ]
         assert 120 < ended < 480
         assert changed >= 8, changed
@@ -142,9 +142,9 @@ def test_suppressed_runs_are_transformers_bad_words(tiny: Parity, seed: int) -> 
             runs.add(tuple(ids[start : start + length]))
     suppressed = dataclasses.replace(options, suppress=tuple(sorted(runs)))
     check(tiny, asked, suppressed)
-    for (_, prompt), found in zip(asked, tiny.generate(asked, suppressed), strict=True):
+    for (_, prompt), sequences in zip(asked, tiny.generate(asked, suppressed), strict=True):
         prompt_ids = tiny.model.prompt_ids(prompt)
-        for sequence in found:
+        for sequence in sequences:
             ids = [*prompt_ids, *sequence.token_ids]
             ends = range(len(prompt_ids) + 1, len(ids) + 1)
             assert not [
@@ -189,8 +189,8 @@ def twins(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """
     folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("twins") / "model")
     (first,) = Parity(folder, example_pictures(1)).reference.generate(0, "a red", GREEDY)
-    one = first.token_ids[0]
-    other = one + 1 if one != 2 else one - 1  # the end token, 3, is no twin
+    token = first.token_ids[0]
+    twin = token + 1 if token != 2 else token - 1  # the end token, 3, is no twin
     weights = load_file(folder / "model.safetensors")
     for name, tensor in weights.items():
         if (
@@ -198,9 +198,9 @@ def twins(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
             or "predictions.decoder" in name
             or name.endswith("predictions.bias")
         ):
-            tensor[other] = tensor[one]
+            tensor[twin] = tensor[token]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return Parity(folder, example_pictures(1)), one, other
+    return Parity(folder, example_pictures(1)), token, twin
 
 
 class TestTies:
@@ -210,22 +210,22 @@ class TestTies:
     def test_twins_are_a_tie(
         self, twins: tuple[Parity, int, int], options: DecodingOptions
     ) -> None:
-        parity, one, other = twins
-        swap = {one: other, other: one}
-        found = parity.reference.generate(0, "a red", options)
+        parity, token, twin = twins
+        swap = {token: twin, twin: token}
+        captions = parity.reference.generate(0, "a red", options)
         turned = [
             dataclasses.replace(s, token_ids=tuple(swap.get(i, i) for i in s.token_ids))
-            for s in found
+            for s in captions
         ]
-        assert turned != found
+        assert turned != captions
         assert parity.is_tie(0, "a red", options, turned)
 
     @pytest.mark.parametrize("options", [GREEDY, BEAMS], ids=["greedy", "beams"])
     def test_nothing_else_is(self, tiny_folder: Path, options: DecodingOptions) -> None:
         tiny = Parity(tiny_folder, example_pictures(1), tries=8)
-        found = tiny.reference.generate(0, "a red", options)
-        assert tiny.is_tie(0, "a red", options, found)
-        first, *others = found
+        captions = tiny.reference.generate(0, "a red", options)
+        assert tiny.is_tie(0, "a red", options, captions)
+        first, *others = captions
         token = dataclasses.replace(
             first, token_ids=(*first.token_ids[:-1], first.token_ids[-1] + 1)
         )
@@ -246,6 +246,6 @@ class TestTies:
         assert "a red" in outcome.different[0]
 
     def test_limits(self, tiny: Parity) -> None:
-        (found,) = tiny.reference.generate(0, "a red", GREEDY)
-        assert same(found, dataclasses.replace(found, score=found.score + 0.9e-4))
-        assert not same(found, dataclasses.replace(found, score=found.score + 1.2e-4))
+        (caption,) = tiny.reference.generate(0, "a red", GREEDY)
+        assert same(caption, dataclasses.replace(caption, score=caption.score + 0.9e-4))
+        assert not same(caption, dataclasses.replace(caption, score=caption.score + 1.2e-4))

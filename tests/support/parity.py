@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -42,11 +43,10 @@ from transformers import (
     LogitsProcessorList,
 )
 
-from caption.decoding.progress import DecodedSequence
-from caption.decoding.run import generate
+from caption.decoding import DecodedSequence, generate
 from caption.model.loading import load_model
 from caption.options import DecodingOptions
-from tests.support.paths import ROOT
+from tests.support.paths import DEMO_FOLDER, EXAMPLES
 
 PROMPTS = (
     "",
@@ -78,10 +78,7 @@ def example_pictures(count: int) -> list[Image.Image]:
         "coffee.png",
         "scene-4.png",
     )
-    return [
-        Image.open(ROOT / "caption" / "web" / "examples" / name).convert("RGB")
-        for name in names[:count]
-    ]
+    return [Image.open(EXAMPLES / name).convert("RGB") for name in names[:count]]
 
 
 class Noise:
@@ -164,10 +161,10 @@ class Reference:
         return self._sequences(output, ids.shape[1], options)
 
     def _sequences(
-        self, output, prompt_length: int, options: DecodingOptions
+        self, output: Any, prompt_length: int, options: DecodingOptions
     ) -> list[DecodedSequence]:
-        """transformers' output as ours: lengths and unfiltered log-probabilities as it recorded
-        them on its way.
+        """transformers' output (a `GenerateBeamDecoderOnlyOutput` or the like) as ours, with the
+        lengths and the unfiltered log-probabilities that it recorded.
         """
         beams, end = options.num_beams > 1, self.network.config.text_config.sep_token_id
         rows = output.sequences[:, prompt_length:].tolist()
@@ -184,19 +181,19 @@ class Reference:
             output.beam_indices if beams else None,
             normalize_logits=True,
         )  # (R, T)
-        found = []
+        sequences = []
         for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             total = logprobs[index, :length].sum().item()
             ids = tuple(row[: length - 1] if row[length - 1] == end else row[:length])
             score = output.sequences_scores[index].item() if beams else total / length
-            found.append(DecodedSequence(ids, total, total / length, score))
-        return found
+            sequences.append(DecodedSequence(ids, total, total / length, score))
+        return sequences
 
 
 def _arguments(options: DecodingOptions) -> dict[str, object]:
     """Our options as `generate` names them."""
     arguments: dict[str, object] = {
-        "max_new_tokens": _at_most(options),
+        "max_new_tokens": _max_new_tokens(options),
         "min_new_tokens": options.min_new_tokens or None,
         "num_beams": options.num_beams,
         "num_return_sequences": options.num_return_sequences,
@@ -216,23 +213,23 @@ def _arguments(options: DecodingOptions) -> dict[str, object]:
     return arguments
 
 
-def near(one: float, other: float, limit: float = LIMIT) -> bool:
-    return math.isclose(one, other, abs_tol=limit, rel_tol=1e-6)
+def near(value: float, expected: float, limit: float = LIMIT) -> bool:
+    return math.isclose(value, expected, abs_tol=limit, rel_tol=1e-6)
 
 
-def same(found: DecodedSequence, expected: DecodedSequence, score_limit: float = LIMIT) -> bool:
+def same(ours: DecodedSequence, theirs: DecodedSequence, score_limit: float = LIMIT) -> bool:
     """Equal tokens, and all three numbers near."""
     return (
-        found.token_ids == expected.token_ids
-        and near(found.sum_logprob, expected.sum_logprob)
-        and near(found.avg_logprob, expected.avg_logprob)
-        and near(found.score, expected.score, score_limit)
+        ours.token_ids == theirs.token_ids
+        and near(ours.sum_logprob, theirs.sum_logprob)
+        and near(ours.avg_logprob, theirs.avg_logprob)
+        and near(ours.score, theirs.score, score_limit)
     )
 
 
 @dataclass
 class Tally:
-    """What was compared, in sequences but for `combinations`; ties and differences told in full."""
+    """What was compared, in sequences but for `combinations`; ties and differences in words."""
 
     combinations: int = 0
     equal: int = 0
@@ -281,41 +278,46 @@ class Parity:
     def compare(self, asked: Sequence[tuple[int, str]], options: DecodingOptions) -> Tally:
         """One call of ours against the reference one by one."""
         tally = Tally(combinations=1)
-        for (image, prompt), found in zip(asked, self.generate(asked, options), strict=True):
+        for (image, prompt), sequences in zip(asked, self.generate(asked, options), strict=True):
             expected = self.reference.generate(image, prompt, options)
-            wrong = []
-            for rank, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+            different = []
+            for rank, (ours, theirs) in enumerate(zip(sequences, expected, strict=True)):
                 if same(ours, theirs):
                     tally.equal += 1
-                    tally.ended += len(ours.token_ids) < _at_most(options)
+                    tally.ended += len(ours.token_ids) < _max_new_tokens(options)
                     tally.largest_gap = max(tally.largest_gap, abs(ours.score - theirs.score))
                 else:
-                    wrong.append(
-                        f"{options}\n  picture {image}, {prompt!r}, rank {rank}\n  ours   {ours}\n  theirs {theirs}"
+                    different.append(
+                        f"{options}\n  picture {image}, {prompt!r}, rank {rank}\n"
+                        f"  ours   {ours}\n  theirs {theirs}"
                     )
-            if wrong:
-                (
-                    tally.ties if self.is_tie(image, prompt, options, found) else tally.different
-                ).extend(wrong)
+            if different and self.is_tie(image, prompt, options, sequences):
+                tally.ties += different
+            else:
+                tally.different += different
         return tally
 
     def is_tie(
-        self, image: int, prompt: str, options: DecodingOptions, found: Sequence[DecodedSequence]
+        self,
+        image: int,
+        prompt: str,
+        options: DecodingOptions,
+        sequences: Sequence[DecodedSequence],
     ) -> bool:
-        """Whether transformers finds just these sequences, with these scores, when its own scores
+        """Whether transformers returns just these sequences, with these scores, when its own scores
         are moved by at most `NOISE`.
         """
         for seed in range(self.tries):
             expected = self.reference.disturbed(image, prompt, options, seed)
-            if len(found) == len(expected) and all(
+            if len(sequences) == len(expected) and all(
                 same(ours, theirs, LIMIT + _moved(theirs, options))
-                for ours, theirs in zip(found, expected, strict=True)
+                for ours, theirs in zip(sequences, expected, strict=True)
             ):
                 return True
         return False
 
 
-def _at_most(options: DecodingOptions) -> int:
+def _max_new_tokens(options: DecodingOptions) -> int:
     assert options.max_new_tokens is not None, "lengths are given as max_new_tokens here"
     return options.max_new_tokens
 
@@ -327,8 +329,8 @@ def _moved(sequence: DecodedSequence, options: DecodingOptions) -> float:
     if options.num_beams == 1:
         return 0.0
     # with the end token, where there was room for one
-    steps = min(len(sequence.token_ids) + 1, _at_most(options))
-    return NOISE * steps / steps**options.length_penalty
+    steps = min(len(sequence.token_ids) + 1, _max_new_tokens(options))
+    return NOISE * steps / float(steps**options.length_penalty)
 
 
 def draw(rng: random.Random, max_new_tokens: int) -> DecodingOptions:
@@ -349,10 +351,11 @@ def draw(rng: random.Random, max_new_tokens: int) -> DecodingOptions:
 def grid(max_new_tokens: int) -> Iterator[DecodingOptions]:
     """All combinations. Greedy search has no beams to stop early or to weigh by length."""
     for beams in range(1, MOST_BEAMS + 1):
-        penalties, stopping = (
-            (LENGTH_PENALTIES, EARLY_STOPPING) if beams > 1 else ((1.0,), (False,))
-        )
-        for penalty, early, repetition, ngram, least, returned in itertools.product(
+        penalties: tuple[float, ...] = LENGTH_PENALTIES
+        stopping: tuple[bool | str, ...] = EARLY_STOPPING
+        if beams == 1:
+            penalties, stopping = (1.0,), (False,)
+        for penalty, early, repetition, ngram, min_new_tokens, returned in itertools.product(
             penalties,
             stopping,
             REPETITION_PENALTIES,
@@ -362,7 +365,7 @@ def grid(max_new_tokens: int) -> Iterator[DecodingOptions]:
         ):
             yield DecodingOptions(
                 max_new_tokens=max_new_tokens,
-                min_new_tokens=min(max_new_tokens, least),
+                min_new_tokens=min(max_new_tokens, min_new_tokens),
                 num_beams=beams,
                 num_return_sequences=returned,
                 length_penalty=penalty,
@@ -410,12 +413,15 @@ def write_large_cut(folder: Path) -> Path:
 
 def _checkpoint(name: str, scratch: Path) -> Path:
     if name == "demo":
-        return ROOT / "models" / "blip-demo-scenes"
-    writers = {"tiny": write_tiny, "large-cut": write_large_cut}
-    return writers[name](scratch / name) if name in writers else Path(name)
+        return DEMO_FOLDER
+    if name == "tiny":
+        return write_tiny(scratch / name)
+    if name == "large-cut":
+        return write_large_cut(scratch / name)
+    return Path(name)
 
 
-def main() -> int:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Compare our engine with transformers' generate over the grid of options."
     )
@@ -428,35 +434,54 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=2, choices=range(1, 8))
     parser.add_argument("--prompts", type=int, default=3, choices=range(1, len(PROMPTS) + 1))
     parser.add_argument("--max-new-tokens", type=int, default=16)
-    args = parser.parse_args()
+    return parser
+
+
+def compare_all(
+    parity: Parity, asked: Sequence[tuple[int, str]], combinations: Sequence[DecodingOptions]
+) -> Tally:
+    """All combinations of options; differences are printed at once, progress every half minute."""
+    tally = Tally()
+    began = reported = time.monotonic()
+    for options in combinations:
+        outcome = parity.compare(asked, options)
+        tally.add(outcome)
+        for difference in outcome.different:
+            print(f"DIFFERENT {difference}", flush=True)
+        if time.monotonic() - reported > 30:
+            reported = time.monotonic()
+            print(
+                f"{tally.combinations} of {len(combinations)} combinations, "
+                f"{tally.equal} sequences equal, {len(tally.ties)} ties, "
+                f"{len(tally.different)} different, {reported - began:.0f} s",
+                flush=True,
+            )
+    return tally
+
+
+def main() -> int:
+    args = build_parser().parse_args()
     rng = random.Random(0)
-    chosen = [options for options in grid(args.max_new_tokens) if rng.random() < args.share]
+    combinations = [options for options in grid(args.max_new_tokens) if rng.random() < args.share]
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         parity = Parity(_checkpoint(args.model, Path(scratch)), example_pictures(args.pictures))
         asked = list(itertools.product(range(args.pictures), PROMPTS[: args.prompts]))
-        tally = Tally()
-        began = told = time.monotonic()
-        for options in chosen:
-            outcome = parity.compare(asked, options)
-            tally.add(outcome)
-            for difference in outcome.different:
-                print(f"DIFFERENT {difference}", flush=True)
-            if time.monotonic() - told > 30:
-                told = time.monotonic()
-                print(
-                    f"{tally.combinations} of {len(chosen)} combinations, {tally.equal} sequences equal, {len(tally.ties)} ties, "
-                    f"{len(tally.different)} different, {told - began:.0f} s",
-                    flush=True,
-                )
+        began = time.monotonic()
+        tally = compare_all(parity, asked, combinations)
+        duration_s = time.monotonic() - began
     for tie in tally.ties:
         print(f"TIE {tie}")
     print(
-        f"{args.model}: {tally.combinations} combinations, {args.pictures} pictures x {args.prompts} prompts each\n"
-        f"{tally.sequences} sequences compared: {tally.equal} equal ({tally.ended} of them ended before the limit), "
-        f"{len(tally.ties)} ties, {len(tally.different)} different; largest gap between scores {tally.largest_gap:.1e}\n"
-        f"{time.monotonic() - began:.0f} s; Python {platform.python_version()}, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+        f"{args.model}: {tally.combinations} combinations, "
+        f"{args.pictures} pictures x {args.prompts} prompts each\n"
+        f"{tally.sequences} sequences compared: "
+        f"{tally.equal} equal ({tally.ended} of them ended before the limit), "
+        f"{len(tally.ties)} ties, {len(tally.different)} different; "
+        f"largest gap between scores {tally.largest_gap:.1e}\n"
+        f"{duration_s:.0f} s; Python {platform.python_version()}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, "
+        f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     )
     return 1 if tally.different else 0
 

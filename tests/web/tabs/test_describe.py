@@ -15,6 +15,7 @@ from caption.errors import CaptionError
 from caption.locale import messages, text
 from caption.options import DETAILS, STRATEGY_NAMES, DescribeOptions
 from caption.server.service import Service
+from caption.types import StrategyName
 from caption.web.progress import note_html
 from caption.web.shared import Shared
 from caption.web.tabs.describe import DescribeTab, build, next_seed
@@ -91,7 +92,9 @@ def tab(describer: FakeDescriber) -> DescribeTab:
         return build(Service(describer), Shared(()))  # type: ignore[arg-type]
 
 
-def generate(tab: DescribeTab, image: Any, seeds: dict[str, int], strategy: str = "forced") -> Any:
+def generate(
+    tab: DescribeTab, image: Any, seeds: dict[str, int], strategy: StrategyName = "forced"
+) -> Any:
     return tab.generate(image, "high", True, strategy, seeds, REQUEST)
 
 

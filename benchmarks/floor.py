@@ -1,4 +1,4 @@
-"""Timing side by side, what the machine can do at best, and the floor that follows for BLIP.
+"""What the machine can do at best, and the floor that follows for BLIP.
 
 A floor is the time in which no engine that works through the same layers can be beaten on this
 machine: every weight and every cached key and value read once at the best read bandwidth, plus
@@ -9,79 +9,21 @@ less than one part in a hundred, are left out.
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import BlipConfig
+import torch
+from torch.nn import functional as F  # noqa: N812
+from transformers import BlipConfig
+
+from benchmarks.timing import seconds
+from caption.model.linear import Int8Linear, ManyRowsInt8Linear
 
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 BANDWIDTH_BYTES = 2**30
 SAMPLES = 7  # how often the machine's best is looked for
 SAMPLE_S = 0.03  # a sample of matrix products takes at least this long
-
-# ------------------------------------------------------------------------------------------------------- time
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One figure, measured several times."""
-
-    values: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-    @property
-    def low(self) -> float:
-        return min(self.values)
-
-    @property
-    def high(self) -> float:
-        return max(self.values)
-
-
-def pair_ratios(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
-    """How many times as long theirs took, round by round: a machine's slow minute then falls on
-    both sides.
-    """
-    return Spread(tuple(b / a for a, b in zip(ours, theirs, strict=True)))
-
-
-def interleaved(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Spread]:
-    """Let all contestants run in every round, every second round backwards. Each returns its own
-    figure.
-    """
-    found: dict[str, list[float]] = {name: [] for name in contestants}
-    for one in range(rounds):
-        for name in list(contestants)[:: -1 if one % 2 else 1]:
-            found[name].append(contestants[name]())
-    return {name: Spread(tuple(values)) for name, values in found.items()}
-
-
-def synchronize(device: str) -> None:
-    """Wait until an accelerator has done what it was told; a CPU has."""
-    import torch
-
-    kind = torch.device(device).type
-    if kind != "cpu":
-        getattr(torch, kind).synchronize()
-
-
-def seconds(run: Callable[[], object], device: str) -> float:
-    synchronize(device)
-    began = time.perf_counter()
-    run()
-    synchronize(device)
-    return time.perf_counter() - began
-
-
-# ------------------------------------------------------------------------------------------------------- the machine
 
 
 @dataclass(frozen=True)
@@ -137,15 +79,11 @@ class MeasuredSpeeds:
 
 def read_bandwidth(device: str, size_bytes: int = BANDWIDTH_BYTES) -> float:
     """Bytes per second of the fastest of several sums over a float32 tensor of that size."""
-    import torch
-
     return size_bytes / least_seconds(torch.ones(size_bytes // 4, device=device).sum, device)
 
 
 def product_rate(precision: str, product: Product, device: str) -> float:
     """Operations per second of the fastest of several runs of that product."""
-    import torch
-
     with torch.inference_mode():
         return product.operations / least_seconds(_product(precision, product, device), device)
 
@@ -160,8 +98,6 @@ def least_seconds(run: Callable[[], object], device: str) -> float:
 
 
 def _repeated(run: Callable[[], object], times: int, device: str) -> Callable[[], object]:
-    import torch
-
     def sample() -> None:
         for _ in range(times):
             run()
@@ -176,24 +112,16 @@ def _repeated(run: Callable[[], object], times: int, device: str) -> Callable[[]
 
 
 def _product(precision: str, product: Product, device: str) -> Callable[[], torch.Tensor]:
-    import torch
-    from torch.nn import functional as F  # noqa: N812
-
     x = torch.randn(product.rows, product.into, device=device)
     weight = torch.randn(product.out, product.into, device=device) * 0.02
     bias = torch.zeros(product.out, device=device)
     if precision == "int8":
-        from caption.model.linear import Int8Linear, ManyRowsInt8Linear
-
         kind = Int8Linear if product.few_rows else ManyRowsInt8Linear
         linear = kind.from_float(weight, bias)
         return lambda: linear(x)
     dtype = getattr(torch, precision)
     x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     return lambda: F.linear(x, weight, bias)
-
-
-# ------------------------------------------------------------------------------------------------------- the floor
 
 
 @dataclass(frozen=True)
@@ -221,11 +149,14 @@ class Floor:
         return self.reading_s + self.computing_s
 
 
-def floor(works: Sequence[Work], precision: str, speeds: Speeds) -> Floor:
+def floor_of(works: Sequence[Work], precision: str, speeds: Speeds) -> Floor:
+    """The floor of works that are done one after the other."""
     read_bytes = sum(work.read_bytes for work in works)
-    computing = sum(work.operations / speeds.rate(precision, work.product) for work in works)
     return Floor(
-        read_bytes, sum(work.operations for work in works), read_bytes / speeds.bandwidth, computing
+        read_bytes=read_bytes,
+        operations=sum(work.operations for work in works),
+        reading_s=read_bytes / speeds.bandwidth,
+        computing_s=sum(work.operations / speeds.rate(precision, work.product) for work in works),
     )
 
 
@@ -247,15 +178,15 @@ class Shape:
     def of(cls, config: BlipConfig) -> Shape:
         text, vision = config.text_config, config.vision_config
         return cls(
-            text.hidden_size,
-            text.intermediate_size,
-            text.num_hidden_layers,
-            text.vocab_size,
-            vision.hidden_size,
-            vision.intermediate_size,
-            vision.num_hidden_layers,
-            vision.patch_size,
-            1 + (vision.image_size // vision.patch_size) ** 2,
+            width=text.hidden_size,
+            inner=text.intermediate_size,
+            layers=text.num_hidden_layers,
+            vocabulary=text.vocab_size,
+            image_width=vision.hidden_size,
+            image_inner=vision.intermediate_size,
+            image_layers=vision.num_hidden_layers,
+            patch=vision.patch_size,
+            image_tokens=1 + (vision.image_size // vision.patch_size) ** 2,
         )
 
     @property
@@ -303,14 +234,8 @@ class Counter:
 
     def _image_cache(self, pictures: int) -> int:
         """Bytes of the keys and values of pictures."""
-        return (
-            2
-            * self.shape.layers
-            * self.shape.width
-            * pictures
-            * self.shape.image_tokens
-            * self.cache_bytes
-        )
+        numbers = 2 * self.shape.layers * self.shape.width * self.shape.image_tokens
+        return pictures * numbers * self.cache_bytes
 
     def encoding(self, pictures: int) -> Work:
         """The vision tower over pictures, its weights read once for all."""
@@ -341,10 +266,9 @@ class Counter:
             + 4 * s.layers * s.width * seen
             + 2 * len(lengths) * s.head_weights
         )
-        read = (
-            s.layers * s.layer_weights + s.head_weights
-        ) * self.weight_bytes + self._image_cache(pictures)
-        return Work(read, operations, self._text_product(tokens))
+        weights = s.layers * s.layer_weights + s.head_weights
+        read_bytes = weights * self.weight_bytes + self._image_cache(pictures)
+        return Work(read_bytes, operations, self._text_product(tokens))
 
     def step(self, lengths: Sequence[int], rows: int, step: int, pictures: int) -> Work:
         """The `step`-th token (1 is the first after the prefill) for `rows` rows of every prompt.
@@ -356,19 +280,19 @@ class Counter:
         weights = s.layers * s.layer_weights + s.head_weights
         columns = sum(length + step - 1 + rows for length in lengths)
         seen = all_rows * s.image_tokens + rows * sum(length + step for length in lengths)
-        return Work(
+        read_bytes = (
             weights * self.weight_bytes
             + 2 * s.layers * s.width * columns * self.cache_bytes
-            + self._image_cache(pictures),
-            2 * all_rows * weights + 4 * s.layers * s.width * seen,
-            self._text_product(all_rows),
+            + self._image_cache(pictures)
         )
+        operations = 2 * all_rows * weights + 4 * s.layers * s.width * seen
+        return Work(read_bytes, operations, self._text_product(all_rows))
 
     def decoding(
         self, lengths: Sequence[int], rows: int, tokens: int, pictures: int = 1
     ) -> list[Work]:
-        """`tokens` new ones for `rows` rows of every prompt, the pictures' keys being there: the
-        first comes from the prefill.
+        """`tokens` new ones for `rows` rows of every prompt, once the pictures' keys are computed:
+        the first comes from the prefill.
         """
         steps = [self.step(lengths, rows, step, pictures) for step in range(1, tokens)]
         return [self.prefill(lengths, pictures), *steps]
