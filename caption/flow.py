@@ -33,7 +33,8 @@ def drain(
         try:
             emit(next(steps))
         except StopIteration as finished:
-            return finished.value
+            result: Result = finished.value
+            return result
 
 
 def in_background(
@@ -73,7 +74,8 @@ def in_background(
             elif what == "error":
                 raise value
             else:
-                return value
+                result: Result = value
+                return result
     finally:
         value = None  # as above
         closed.set()

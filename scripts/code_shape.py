@@ -140,16 +140,24 @@ def report(modules: list[Module]) -> Iterator[str]:
     complex_functions = [function for function in functions if function.cognitive > MAX_COGNITIVE]
     long_lines = sum(len(line) > LONG_LINE for line in lines)
     skips = sum(bool(re.search(r"# fmt: (?:skip|off)", line)) for line in lines)
-    yield f"modules                      {len(modules)}"
-    yield f"largest module               {len(largest.lines)} lines ({largest.path})"
-    yield f"function lines               median {statistics.median(lengths):.0f}, p90 {lengths[len(lengths) * 9 // 10]}, longest {lengths[-1]}"
-    yield f"cognitive > {MAX_COGNITIVE}               {len(complex_functions)} functions, highest {max(f.cognitive for f in functions)}"
-    yield f"fmt: skip                    {skips}"
-    yield f"dict tricks                  {sum(module.dict_tricks for module in modules)}"
-    yield f"nested ternaries             {sum(module.nested_ternaries for module in modules)}"
-    yield f"vague names                  {sum(module.vague_names for module in modules)}"
-    yield f"lines over {LONG_LINE} characters    {long_lines} of {len(lines)} ({100 * long_lines / len(lines):.1f} %)"
-    yield f"annotated                    arguments {_share([m.arguments for m in modules])}, returns {_share([m.returns for m in modules])}"
+    highest = max(function.cognitive for function in functions)
+    p90 = lengths[len(lengths) * 9 // 10]
+    arguments = _share([module.arguments for module in modules])
+    returns = _share([module.returns for module in modules])
+    figures = {
+        "modules": f"{len(modules)}",
+        "largest module": f"{len(largest.lines)} lines ({largest.path})",
+        "function lines": f"median {statistics.median(lengths):.0f}, p90 {p90}, longest {lengths[-1]}",
+        f"cognitive > {MAX_COGNITIVE}": f"{len(complex_functions)} functions, highest {highest}",
+        "fmt: skip": f"{skips}",
+        "dict tricks": f"{sum(module.dict_tricks for module in modules)}",
+        "nested ternaries": f"{sum(module.nested_ternaries for module in modules)}",
+        "vague names": f"{sum(module.vague_names for module in modules)}",
+        f"lines over {LONG_LINE}": f"{long_lines} of {len(lines)} ({100 * long_lines / len(lines):.1f} %)",
+        "annotated": f"arguments {arguments}, returns {returns}",
+    }
+    for name, figure in figures.items():
+        yield f"{name:18} {figure}"
     for function in sorted(functions, key=lambda function: (-function.cognitive, -function.lines)):
         if function.cognitive > MAX_COGNITIVE or function.lines > MAX_FUNCTION_LINES:
             yield f"  {function.place}: cognitive {function.cognitive}, {function.lines} lines"

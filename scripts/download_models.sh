@@ -9,11 +9,11 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=$root/.venv/bin/python
 [ -x "$python" ] || python=$root/.venv/Scripts/python.exe
 [ -x "$python" ] || python=$(command -v python3) || {
-  echo "找不到 Python 3：请先安装 Python 3.10 或更新的版本。" >&2
+  echo "找不到 Python 3：请先安装 Python 3.11 或更新的版本。" >&2
   exit 2
 }
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-  echo "需要 Python 3.10 或更新的版本，$python 太旧。" >&2
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "需要 Python 3.11 或更新的版本，$python 太旧。" >&2
   exit 2
 fi
 if ! "$python" -c 'import sys; from importlib.util import find_spec

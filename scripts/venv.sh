@@ -11,8 +11,8 @@ fail() {
 make_venv() {
     if [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null; then return; fi
     local python="${PYTHON:-python3}"
-    command -v "$python" >/dev/null || fail "没有找到 Python：请先安装 Python 3.10 或更新的版本（也可以用环境变量 PYTHON 指定）。"
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 版本太旧（$("$python" -V 2>&1)）：需要 3.10 或更新的版本。"
+    command -v "$python" >/dev/null || fail "没有找到 Python：请先安装 Python 3.11 或更新的版本（也可以用环境变量 PYTHON 指定）。"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 版本太旧（$("$python" -V 2>&1)）：需要 3.11 或更新的版本。"
     "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "缺少 venv 模块：请先安装（Debian/Ubuntu：apt install python3-venv）。"
     "$python" -m venv .venv || fail "无法在 $PWD/.venv 创建虚拟环境：请检查磁盘空间和写权限。"
 }

@@ -31,21 +31,6 @@ SOURCES = sorted(
 )
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/usage.md", "docs/usage.zh-CN.md")]
 
-# Named before they are there, or after they have gone: what other parts of the move bring along.
-NOT_YET: set[str] = {
-    "LICENSE",
-    "THIRD_PARTY_NOTICES.md",
-    "docs/CHANGELOG.md",
-    "docs/CONTRIBUTING.md",
-    "caption/image/metadata",
-    "caption/web/endpoint.py",
-    "caption/web/tabs",
-    "caption/web/tabs/describe.py",
-    "tests/parity.py",
-    "tests/test_parity.py",
-    "tests/test_text.py",
-}
-
 FOLDERS = r"(?:caption|tests|scripts|benchmarks|docs|models)"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
@@ -61,7 +46,7 @@ def name_of(path: Path) -> str:
 
 
 def exists(path: str) -> bool:
-    return path.rstrip("/") in NOT_YET or (ROOT / path).exists()
+    return (ROOT / path).exists()
 
 
 def without_code(text: str) -> str:

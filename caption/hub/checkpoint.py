@@ -74,6 +74,7 @@ def _check_names(folder: Path, kind: Kind, names: set[str]) -> None:
 
 _WEIGHT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 _BUFFER_BYTES = {"I64": 8, "I32": 4}  # position ids, in files older versions wrote
+_ITEM_BYTES = {**_WEIGHT_BYTES, **_BUFFER_BYTES}
 
 
 def _check_safetensors(path: Path) -> None:
@@ -106,7 +107,7 @@ def _tensor_span(name: str, key: str, entry: object) -> tuple[int, int]:
     if not isinstance(entry, dict):
         raise ModelError(f"{name}: {key!r} is no tensor")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    item_bytes = {**_WEIGHT_BYTES, **_BUFFER_BYTES}.get(dtype) if isinstance(dtype, str) else None
+    item_bytes = _ITEM_BYTES.get(dtype) if isinstance(dtype, str) else None
     if item_bytes is None:
         raise ModelError(
             f"{name}: {key!r} is {dtype!r}; weights must be float32, float16 or bfloat16"

@@ -249,6 +249,15 @@ def _wait(future: Future[T], timeout_s: float, stop: Stop) -> T:
     return future.result()
 
 
+def _prepare_staging(planned: DownloadPlan) -> None:
+    """The staging folder, with nothing in it but what earlier runs left of these files."""
+    planned.staging.mkdir(exist_ok=True)
+    ours = {name for file in planned.files for name in (file.name, file.part_name)}
+    for entry in planned.staging.iterdir():
+        if entry.name not in ours:
+            _remove(entry)
+
+
 def _fetch(planned: DownloadPlan, on_progress: OnProgress | None, stop: Stop) -> None:
     """Every file of the plan into the staging folder, going on for as long as each try brings
     something new.
@@ -259,11 +268,7 @@ def _fetch(planned: DownloadPlan, on_progress: OnProgress | None, stop: Stop) ->
         if on_progress is not None:
             on_progress(planned.staged_bytes, planned.total_bytes)
 
-    planned.staging.mkdir(exist_ok=True)
-    ours = {name for file in planned.files for name in (file.name, file.part_name)}
-    for entry in planned.staging.iterdir():
-        if entry.name not in ours:
-            _remove(entry)
+    _prepare_staging(planned)
     _need_space(planned.staging, planned.total_bytes - planned.staged_bytes)
     resumed = planned.staged_bytes > 0
     while True:

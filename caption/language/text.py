@@ -39,14 +39,17 @@ DETERMINERS = (
     | word_set("this that these those some several many few another each every both no any")
 )
 PREPOSITIONS = word_set(
-    "of on in at with by for from to into onto under over above below behind beside besides between near next along "
-    "across around through against inside outside within without during among amid beneath underneath toward towards "
+    "of on in at with by for from to into onto under over above below behind beside besides "
+    "between near next along "
+    "across around through against inside outside within without during among amid beneath "
+    "underneath toward towards "
     "upon off out up down as like while front"
 )
 CONJUNCTIONS = frozenset(("and", "or", "but"))
 AUXILIARIES = word_set("is are was were be been being am has have had do does did can will")
 PRONOUNS = word_set(
-    "i you he she it we they him her them me us his hers its their theirs himself herself itself themselves"
+    "i you he she it we they him her them me us his hers its their theirs himself herself itself "
+    "themselves"
 )
 FUNCTION_WORDS = (
     ARTICLES
@@ -58,28 +61,35 @@ FUNCTION_WORDS = (
 )
 # What a thing is like, not what it is.
 ADJECTIVES = word_set(
-    "red orange yellow green blue purple pink brown black white grey gray gold golden silver beige tan dark light "
+    "red orange yellow green blue purple pink brown black white grey gray gold golden silver "
+    "beige tan dark light "
     "bright colorful small little tiny big large huge tall short long old young new baby wooden"
 )
 SIZES = word_set("small little tiny big large huge tall short long")
 # Where things are, said of the whole picture: "in a field", "under a sunny sky", "at night";
 # singular.
 SURROUNDINGS = word_set(
-    "field beach snow street desert lake room night day sky rain sun moon cloud weather snowfall snowstorm storm fog road highway park "
-    "forest jungle city town village water ocean sea river pond pool mountain hill valley sunset sunrise dusk dawn dark evening morning "
-    "afternoon grass meadow garden yard backyard kitchen bathroom bedroom office restaurant store shop market sidewalk sand shore "
+    "field beach snow street desert lake room night day sky rain sun moon cloud weather snowfall "
+    "snowstorm storm fog road highway park "
+    "forest jungle city town village water ocean sea river pond pool mountain hill valley sunset "
+    "sunrise dusk dawn dark evening morning "
+    "afternoon grass meadow garden yard backyard kitchen bathroom bedroom office restaurant store "
+    "shop market sidewalk sand shore "
     "harbor airport station stadium court farm zoo countryside"
 )
 PLURALS = word_set("people police cattle glasses")
 EITHER_NUMBER = word_set("sheep deer fish")  # one or many
 # No "a" before them.
 MASSES = word_set(
-    "food wine milk juice cheese butter water snow grass sand bread rice meat fruit furniture clothing luggage traffic art"
+    "food wine milk juice cheese butter water snow grass sand bread rice meat fruit furniture "
+    "clothing luggage traffic art"
 )
 # In -ing and -ed, yet no verbs.
 _THINGS = word_set(
-    "building painting drawing ceiling wedding clothing string spring wing thing earring something railing evening "
-    "morning lightning awning icing frosting pudding dumpling duckling sibling darling viking living dining parking "
+    "building painting drawing ceiling wedding clothing string spring wing thing earring "
+    "something railing evening "
+    "morning lightning awning icing frosting pudding dumpling duckling sibling darling viking "
+    "living dining parking "
     "shopping crossing landing opening setting bedding swing sling hundred speed breed"
 )
 # Of these, what people may also do: "a brick building", yet "a man building a house".
@@ -87,8 +97,10 @@ THINGS_DONE = word_set(
     "building painting drawing parking shopping crossing landing opening setting living dining"
 )
 FINITE_VERBS = word_set(
-    "sits stands walks rides holds lies looks plays runs wears eats sleeps flies hangs sails floats grows leans rests "
-    "sit stand walk ride hold lie look play run wear eat sleep fly hang kiss pose smile talk share enjoy"
+    "sits stands walks rides holds lies looks plays runs wears eats sleeps flies hangs sails "
+    "floats grows leans rests "
+    "sit stand walk ride hold lie look play run wear eat sleep fly hang kiss pose smile talk "
+    "share enjoy"
 )
 
 

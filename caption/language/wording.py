@@ -45,8 +45,10 @@ _PLACES = {"left": "on the left", "middle": "in the middle", "right": "on the ri
 # Beside `ADJECTIVES`, what can be said of a known thing: "the dog is fluffy", but not "the sign is
 # stop".
 _QUALITIES = ADJECTIVES - {"baby"} | word_set(
-    "fluffy furry cute happy sad beautiful pretty handsome empty full open closed dirty clean wet dry sandy grassy rocky snowy dusty muddy "
-    "leafy bare round square flat thick thin wide narrow heavy modern ancient antique shiny rusty broken fresh ripe bright blurry sunny "
+    "fluffy furry cute happy sad beautiful pretty handsome empty full open closed dirty clean wet "
+    "dry sandy grassy rocky snowy dusty muddy "
+    "leafy bare round square flat thick thin wide narrow heavy modern ancient antique shiny rusty "
+    "broken fresh ripe bright blurry sunny "
     "cloudy crowded busy quiet calm gray blonde bald metal plastic brick stone glass"
 )
 # nothing to look for, or to ask about

@@ -36,10 +36,14 @@ class FloatLinear:
         return F.linear(x, self.weight, self.bias)
 
 
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
+
 def packs(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies this type here (x86 CPUs), so that `PackedLinear` can be used."""
     is_x86_cpu = device.type == "cpu" and platform.machine() in ("x86_64", "AMD64")
-    if not (is_x86_cpu and torch.backends.mkldnn.is_available()):
+    if not (is_x86_cpu and _has_onednn()):
         return False
     if dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -71,10 +75,7 @@ class PackedLinear:
 
 def int8_available() -> bool:
     """Whether this processor and build of torch have the products of whole numbers (x86)."""
-    return (
-        "fbgemm" in torch.backends.quantized.supported_engines
-        and torch.backends.mkldnn.is_available()
-    )
+    return "fbgemm" in torch.backends.quantized.supported_engines and _has_onednn()
 
 
 def int8_levels() -> int:

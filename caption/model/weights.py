@@ -5,6 +5,7 @@ norms made of them.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -42,7 +43,8 @@ class Weights:
 
     def _open(self) -> None:
         try:
-            self._file = safe_open(self.folder / "model.safetensors", "pt", device="cpu")
+            # safetensors leaves it untyped
+            self._file: Any = safe_open(self.folder / "model.safetensors", "pt", device="cpu")
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{self.folder.name}: the weights can't be read: {error}") from error
         self._bytes_read = 0

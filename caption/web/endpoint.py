@@ -63,32 +63,38 @@ def build_endpoint(demo: gr.Blocks, service: Service) -> None:
                 for step in steps:
                     yield _answer(step, heatmaps)
 
-    defaults = DescribeOptions()
     gr.Button(visible=False).click(
-        describe,
-        [
-            PictureInput(
-                label=text("describe.picture"),
-                type="filepath",
-                sources=["upload", "clipboard"],
-                visible=False,
-            ),
-            gr.Textbox(defaults.detail, label="detail_level", visible=False),
-            gr.Checkbox(defaults.multi_round, label="multi_round", visible=False),
-            gr.Textbox(defaults.strategy, label="strategy", visible=False),
-            gr.Number(defaults.seed, label="seed", visible=False),
-            gr.Number(defaults.min_support, label="min_support", visible=False),
-            gr.Checkbox(False, label="heatmaps", visible=False),
-        ],
-        [
-            gr.Textbox(label="description", visible=False),
-            gr.Textbox(label="statistics", visible=False),
-            gr.JSON(label="details", visible=False),
-        ],
-        api_name=API_NAME,
-        concurrency_limit=None,
+        describe, _inputs(), _outputs(), api_name=API_NAME, concurrency_limit=None
     )
     accept_fewer_values(demo, API_NAME)
+
+
+def _inputs() -> list[gr.components.Component]:
+    """In the order of `describe`'s parameters; a label is a value's name, its value the default."""
+    defaults = DescribeOptions()
+    picture = PictureInput(
+        label=text("describe.picture"),
+        type="filepath",
+        sources=["upload", "clipboard"],
+        visible=False,
+    )
+    return [
+        picture,
+        gr.Textbox(defaults.detail, label="detail_level", visible=False),
+        gr.Checkbox(defaults.multi_round, label="multi_round", visible=False),
+        gr.Textbox(defaults.strategy, label="strategy", visible=False),
+        gr.Number(defaults.seed, label="seed", visible=False),
+        gr.Number(defaults.min_support, label="min_support", visible=False),
+        gr.Checkbox(False, label="heatmaps", visible=False),
+    ]
+
+
+def _outputs() -> list[gr.components.Component]:
+    return [
+        gr.Textbox(label="description", visible=False),
+        gr.Textbox(label="statistics", visible=False),
+        gr.JSON(label="details", visible=False),
+    ]
 
 
 def _answer(step: int | Progress | Description, heatmaps: bool) -> tuple[str, str, dict[str, Any]]:

@@ -71,7 +71,7 @@ class Visit:
             wanted = await self._unless_over(asyncio.wait_for(reader(self._request), MAX_BODY_S))
         except ClientDisconnect as error:
             raise Cancelled("the client left while sending") from error
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise CaptionError("the body came too slowly", code="deadline") from error
         self._watch = asyncio.ensure_future(_client_leaves(self._request.receive))
         self._watch.add_done_callback(lambda _: self._flag.set())

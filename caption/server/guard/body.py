@@ -99,7 +99,7 @@ class BufferedBodies:
 async def _next_message(body: Body, timeout_s: float) -> Message:
     try:
         message = await asyncio.wait_for(body.receive(), timeout_s)
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise CaptionError("the body came too slowly", code="deadline") from error
     if body.gone:
         raise ConnectionResetError("the client left while sending")
