@@ -57,8 +57,8 @@ def pairs(parity: Parity) -> list[tuple[int, str]]:
     return list(itertools.product(range(len(parity.features)), PROMPTS))
 
 
-def check(parity: Parity, asked: list[tuple[int, str]], options: DecodingOptions) -> None:
-    outcome = parity.compare(asked, options)
+def check(parity: Parity, requests: list[tuple[int, str]], options: DecodingOptions) -> None:
+    outcome = parity.compare(requests, options)
     assert not outcome.different, "\n".join(outcome.different)
     for tie in outcome.ties:
         warnings.warn(f"tie: {tie}", stacklevel=2)
@@ -101,12 +101,12 @@ class TestDraws:
             options = dataclasses.replace(
                 draw(rng, 16), num_beams=4, num_return_sequences=4, early_stopping=True
             )
-            asked = rng.sample(pairs(ending), 3)
-            captions = ending.generate(asked, options)
+            requests = rng.sample(pairs(ending), 3)
+            captions = ending.generate(requests, options)
             ended += sum(
                 len(sequence.token_ids) < 16 for sequences in captions for sequence in sequences
             )
-            others = ending.generate(asked, dataclasses.replace(options, early_stopping="never"))
+            others = ending.generate(requests, dataclasses.replace(options, early_stopping="never"))
             changed += [[s.token_ids for s in x] for x in captions] != [
                 [s.token_ids for s in x] for x in others
             ]
@@ -130,9 +130,9 @@ def test_suppressed_runs_are_transformers_bad_words(tiny: Parity, seed: int) -> 
     """
     rng = random.Random(3000 + seed)
     options = draw(rng, 12)
-    asked = rng.sample(pairs(tiny), 3)
+    requests = rng.sample(pairs(tiny), 3)
     runs = set()
-    for image, prompt in asked:
+    for image, prompt in requests:
         prompt_ids = tiny.model.prompt_ids(prompt)
         for sequence in tiny.reference.generate(image, prompt, options):
             ids = [*prompt_ids, *sequence.token_ids, tiny.model.end_id]
@@ -141,8 +141,8 @@ def test_suppressed_runs_are_transformers_bad_words(tiny: Parity, seed: int) -> 
             start = rng.randint(max(1, len(prompt_ids) - length + 1), len(ids) - max(2, length))
             runs.add(tuple(ids[start : start + length]))
     suppressed = dataclasses.replace(options, suppress=tuple(sorted(runs)))
-    check(tiny, asked, suppressed)
-    for (_, prompt), sequences in zip(asked, tiny.generate(asked, suppressed), strict=True):
+    check(tiny, requests, suppressed)
+    for (_, prompt), sequences in zip(requests, tiny.generate(requests, suppressed), strict=True):
         prompt_ids = tiny.model.prompt_ids(prompt)
         for sequence in sequences:
             ids = [*prompt_ids, *sequence.token_ids]

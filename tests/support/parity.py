@@ -263,22 +263,24 @@ class Parity:
         self.reference = Reference(folder, pictures)
 
     def generate(
-        self, asked: Sequence[tuple[int, str]], options: DecodingOptions
+        self, requests: Sequence[tuple[int, str]], options: DecodingOptions
     ) -> list[list[DecodedSequence]]:
-        """Our captions for each (picture, prompt) of `asked`, all in one call."""
-        prompt_ids = [self.model.prompt_ids(prompt) for _, prompt in asked]
+        """Our captions for each (picture, prompt) of `requests`, all in one call."""
+        prompt_ids = [self.model.prompt_ids(prompt) for _, prompt in requests]
         return generate(
             self.model,
             self.features,
             prompt_ids,
             options,
-            image_index=[image for image, _ in asked],
+            image_index=[image for image, _ in requests],
         )
 
-    def compare(self, asked: Sequence[tuple[int, str]], options: DecodingOptions) -> Tally:
+    def compare(self, requests: Sequence[tuple[int, str]], options: DecodingOptions) -> Tally:
         """One call of ours against the reference one by one."""
         tally = Tally(combinations=1)
-        for (image, prompt), sequences in zip(asked, self.generate(asked, options), strict=True):
+        for (image, prompt), sequences in zip(
+            requests, self.generate(requests, options), strict=True
+        ):
             expected = self.reference.generate(image, prompt, options)
             different = []
             for rank, (ours, theirs) in enumerate(zip(sequences, expected, strict=True)):
@@ -438,13 +440,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def compare_all(
-    parity: Parity, asked: Sequence[tuple[int, str]], combinations: Sequence[DecodingOptions]
+    parity: Parity, requests: Sequence[tuple[int, str]], combinations: Sequence[DecodingOptions]
 ) -> Tally:
     """All combinations of options; differences are printed at once, progress every half minute."""
     tally = Tally()
     began = reported = time.monotonic()
     for options in combinations:
-        outcome = parity.compare(asked, options)
+        outcome = parity.compare(requests, options)
         tally.add(outcome)
         for difference in outcome.different:
             print(f"DIFFERENT {difference}", flush=True)
@@ -466,9 +468,9 @@ def main() -> int:
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         parity = Parity(_checkpoint(args.model, Path(scratch)), example_pictures(args.pictures))
-        asked = list(itertools.product(range(args.pictures), PROMPTS[: args.prompts]))
+        requests = list(itertools.product(range(args.pictures), PROMPTS[: args.prompts]))
         began = time.monotonic()
-        tally = compare_all(parity, asked, combinations)
+        tally = compare_all(parity, requests, combinations)
         duration_s = time.monotonic() - began
     for tie in tally.ties:
         print(f"TIE {tie}")
