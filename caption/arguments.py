@@ -26,10 +26,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, text("arguments.fault", message=message) + "\n")
 
 
+def started_by(script: str) -> bool:
+    """Whether the program was started by its console script, as an installed one is."""
+    return Path(sys.argv[0]).name.removesuffix(".exe") == script
+
+
 def program_name(script: str, otherwise: str) -> str:
     """What usage lines call the program: the console script if it was started by that."""
-    started_as = Path(sys.argv[0]).name.removesuffix(".exe")
-    return script if started_as == script else otherwise
+    return script if started_by(script) else otherwise
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

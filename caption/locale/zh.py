@@ -88,8 +88,8 @@ TEXTS: dict[str, str] = {
     "banner.downloading": "正在下载 {model}：{percent}%（{done_mb}/{total_mb} MB）",
     "banner.downloaded": "{model} 下载完成，请重启。",
     "banner.download_failed": "{model} 没有下载成功：{reason}",
-    "banner.get_better": "要获得 BLIP-large：运行 <code>bash scripts/download_models.sh large</code>，"
-    "或用 <code>python blip_gradio.py --download large</code> 启动。",
+    "banner.get_better": "要获得 BLIP-large：运行 <code>{download}</code>，"
+    "或用 <code>{program} --download large</code> 启动。",
     "detail.high": "超高详细 (推荐)",
     "detail.medium": "中等详细",
     "detail.low": "基础详细",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from caption.arguments import started_by
 from caption.errors import CaptionError
 from caption.hub.background import BackgroundDownload, DownloadStatus
 from caption.hub.specs import suits_photographs
@@ -16,6 +17,8 @@ from caption.web.components import PAGE_EVENT
 if TYPE_CHECKING:
     from caption.describe import Describer
 
+_DOWNLOAD = "bash scripts/download_models.sh large"
+_INSTALLED_DOWNLOAD = "blip-caption models download large"
 REFRESH_S = 1.0  # while a download runs
 
 
@@ -50,8 +53,15 @@ def banner_html(describer: Describer, download: BackgroundDownload | None = None
     if download and status.phase != "off":
         lines += _download_lines(phrases.model_title(download.name), status)
     if not suits_photographs(describer.name) and status.phase not in ("running", "done"):
-        lines.append(text("banner.get_better"))
+        lines.append(_better_model())
     return "<br>".join(lines)
+
+
+def _better_model() -> str:
+    """How to get BLIP-large, in the commands that this program was started with."""
+    if started_by("blip-gradio"):
+        return text("banner.get_better", download=_INSTALLED_DOWNLOAD, program="blip-gradio")
+    return text("banner.get_better", download=_DOWNLOAD, program="python blip_gradio.py")
 
 
 def _download_lines(title: str, status: DownloadStatus) -> list[str]:

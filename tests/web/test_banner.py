@@ -39,3 +39,10 @@ def test_the_banner(
     banner = banner_html(describer, Download(status) if status else None)
     assert all(words in banner for words in present)
     assert not any(words in banner for words in absent)
+
+
+def test_an_installed_program_names_its_own_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/local/bin/blip-gradio"])
+    banner = banner_html(FakeDescriber("demo"))  # type: ignore[arg-type]
+    assert "<code>blip-caption models download large</code>" in banner
+    assert "<code>blip-gradio --download large</code>" in banner
