@@ -45,6 +45,7 @@ class TestBatch:
             )
             assert min(outcome.times.image, outcome.times.encoding, outcome.times.prompts) > 0
 
+    @pytest.mark.slow
     def test_a_bad_picture_is_an_error_in_its_place(self, tiny_describer) -> None:
         for options in (self.PLAIN, DescribeOptions(strategy="forced", detail="low")):
             first, bad, missing, last = tiny_describer.describe_batch(
@@ -124,6 +125,7 @@ class TestBatch:
 
 
 class TestWithRealModels:
+    @pytest.mark.slow
     @pytest.mark.parametrize("strategy", ["plain", "forced"])
     @pytest.mark.parametrize("name", PHOTOGRAPHS)
     def test_describes_whatever_it_is_given(
@@ -151,6 +153,7 @@ class TestWithRealModels:
         assert 0 <= none <= 1
         assert tiny_describer.check(picture, []) == []
 
+    @pytest.mark.slow
     def test_stream_ends_with_what_describe_returns(self, tiny_describer) -> None:
         options = DescribeOptions(strategy="forced", detail="medium", seed=1)
         *progress, last = tiny_describer.stream(PICTURE, options)
@@ -184,6 +187,7 @@ class TestWithRealModels:
         stream.close()
         assert threading.active_count() == before
 
+    @pytest.mark.slow
     def test_stream_never_goes_quiet(self, tiny_describer, monkeypatch: pytest.MonkeyPatch) -> None:
         """Even while one step takes long: here encoding takes a second and a half."""
         encode = type(tiny_describer.model).encode

@@ -119,6 +119,7 @@ def test_what_goes_to_the_engine(path: str, sent: bool) -> None:
     assert is_sent(path) is sent
 
 
+@pytest.mark.slow
 def test_the_app_starts_from_what_was_copied(app: Path) -> None:
     program = json.loads(the_only("ENTRYPOINT"))
     assert program[0] == "python"

@@ -71,6 +71,7 @@ def test_a_range_has_both_ends(requirement: Requirement) -> None:
     assert sorted(bound.operator for bound in requirement.specifier) == ["<", ">="]
 
 
+@pytest.mark.slow
 def test_everything_imported_is_declared() -> None:
     """A package that only another one brings may be gone with that one's next release."""
     imported: set[str] = set()

@@ -30,6 +30,7 @@ class TestBatch:
         with pytest.raises(RuntimeError, match="every picture"):
             batch.same({"a": "b"}, {})
 
+    @pytest.mark.slow
     def test_the_whole_with_the_demo_model(self, capsys: pytest.CaptureFixture[str]) -> None:
         batch.main(["--pictures", "3", "--repeats", "1", "--markdown"])
         printed = capsys.readouterr().out

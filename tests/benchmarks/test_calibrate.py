@@ -66,6 +66,7 @@ class TestFit:
         assert weights["silent"] == 0.0
         assert intercept == pytest.approx(0.5, abs=0.08)
 
+    @pytest.mark.slow
     def test_its_probabilities_are_calibrated(self) -> None:
         weights, intercept = fit(drawn(20_000))
         fresh = drawn(20_000, seed=1)
@@ -214,6 +215,7 @@ class TestAModel:
         same = [captioned[0], Captioned(captioned[1].path, captioned[0].captions)]
         assert all(statement.true for statement in from_captions(Judge(tiny_model), same))
 
+    @pytest.mark.slow
     def test_scenes(self, tiny_describer) -> None:
         assert len(scene_summaries(tiny_describer, 3)) == 3
         described = described_scenes(tiny_describer, 2)

@@ -246,6 +246,7 @@ class TestCider:
         scores = cider_d([words for words, _ in corpus], [known for _, known in corpus])
         assert scores == pytest.approx(expected.tolist(), abs=1e-9)
 
+    @pytest.mark.slow
     @given(CORPUS)
     def test_bounds_and_the_order_of_references(
         self, corpus: list[tuple[list[str], list[list[str]]]]

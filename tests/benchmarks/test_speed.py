@@ -126,6 +126,7 @@ class TestCommand:
         )
         assert "float32" in default_precisions("cpu")
 
+    @pytest.mark.slow
     def test_a_fresh_process_measures(self, tiny_folder: Path) -> None:
         task = Task("memory", "ours", str(tiny_folder), "cpu", "float32", 1, 0.01)
         assert in_fresh_process(task) > 1
@@ -184,7 +185,9 @@ def run(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return printed.getvalue(), json.loads(file.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 class TestTheTable:
+    @pytest.mark.slow
     def test_every_promised_line_is_there(self, run: Run) -> None:
         _, content = run
         lines = content["lines"]

@@ -50,6 +50,7 @@ def program(seconds: float, *argv: object, **more: Any) -> subprocess.Popen[byte
     return in_a_process("-c", PROGRAM.format(root=str(ROOT), seconds=seconds), *argv, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("line", ["describe red.png", "batch . --output out.jsonl"])
 def test_a_signal_ends_it_in_one_line(folder: Path, line: str) -> None:

@@ -64,6 +64,7 @@ def check(parity: Parity, requests: list[tuple[int, str]], options: DecodingOpti
         warnings.warn(f"tie: {tie}", stacklevel=2)
 
 
+@pytest.mark.slow
 class TestDraws:
     """A few prompts of unequal length, on any of the pictures, in one call of ours."""
 
@@ -114,6 +115,7 @@ class TestDraws:
         assert changed >= 8, changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 4])
 def test_every_prompt_on_every_picture_in_one_call(tiny: Parity, beams: int) -> None:
     check(
@@ -123,6 +125,7 @@ def test_every_prompt_on_every_picture_in_one_call(tiny: Parity, beams: int) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_suppressed_runs_are_transformers_bad_words(tiny: Parity, seed: int) -> None:
     """Runs that would have come: one to three tokens long, some across the prompt's end or up to
@@ -152,6 +155,7 @@ def test_suppressed_runs_are_transformers_bad_words(tiny: Parity, seed: int) -> 
             ]
 
 
+@pytest.mark.slow
 class TestTheReference:
     @pytest.mark.parametrize("seed", range(6))
     def test_it_is_what_the_plain_call_returns(self, tiny: Parity, demo: Parity, seed: int) -> None:
@@ -220,6 +224,7 @@ class TestTies:
         assert turned != captions
         assert parity.is_tie(0, "a red", options, turned)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("options", [GREEDY, BEAMS], ids=["greedy", "beams"])
     def test_nothing_else_is(self, tiny_folder: Path, options: DecodingOptions) -> None:
         tiny = Parity(tiny_folder, example_pictures(1), tries=8)

@@ -27,6 +27,7 @@ class TestSampling:
         repetition_penalty=1.5,
     )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("prompt", ["", "a red"])
     def test_one_step_distribution(
         self,

@@ -102,6 +102,7 @@ def _leftovers(root: Path) -> list[str]:
 # ---------------------------------------------------------------------------------------------- whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["auto", "modelscope", "huggingface"])
 @pytest.mark.parametrize("redirects", [False, True])
 def test_whole(fake: FakeHub, tmp_path: Path, source: str, redirects: bool) -> None:
@@ -128,6 +129,7 @@ def test_whole(fake: FakeHub, tmp_path: Path, source: str, redirects: bool) -> N
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_a_proxy_does_not_stand_between_us_and_this_machine(
     fake: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
@@ -202,6 +204,7 @@ def test_a_failed_rename_puts_the_old_folder_back(
 # ---------------------------------------------------------------------------------------------- cut off, resumed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_a_transfer_that_breaks_off_goes_on_where_it_was(
     fake: FakeHub, tmp_path: Path, source: str
@@ -226,12 +229,14 @@ def test_it_goes_on_for_as_long_as_something_new_comes(fake: FakeHub, tmp_path: 
     assert starts == list(range(0, 6001, 500))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_busy_hub_is_asked_again(fake: FakeHub, tmp_path: Path, status: int) -> None:
     fake.refuse = {"model.safetensors": [status, status]}
     assert _is_good(download_model("large", source="modelscope", dest=tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_the_next_run_resumes_and_asks_only_for_the_rest(
     fake: FakeHub, tmp_path: Path, source: str
@@ -267,6 +272,7 @@ def test_the_other_hub_resumes_the_same_content(fake: FakeHub, tmp_path: Path) -
     assert (last.source, last.start) == ("huggingface", 5000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_a_server_without_range_starts_again(fake: FakeHub, tmp_path: Path, source: str) -> None:
     fake.ignores_range = True
@@ -274,6 +280,7 @@ def test_a_server_without_range_starts_again(fake: FakeHub, tmp_path: Path, sour
     assert _is_good(download_model("large", source=source, dest=tmp_path))
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed(fake: FakeHub, tmp_path: Path) -> None:
     """SIGKILL in mid-transfer: the lock goes with the process, the bytes stay."""
     files = {
@@ -346,6 +353,7 @@ def test_what_another_revision_left_is_cleared_away(fake: FakeHub, tmp_path: Pat
 # ---------------------------------------------------------------------------------------------- corrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["auto", "modelscope", "huggingface"])
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_a_wrong_hash_is_refused_and_the_destination_untouched(
@@ -370,6 +378,7 @@ def test_a_hash_known_beforehand_goes_before_the_hubs(
     assert caught.value.reason == "corrupt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_a_corrupt_part_is_fetched_again_from_its_start(
     fake: FakeHub, tmp_path: Path, source: str
@@ -381,6 +390,7 @@ def test_a_corrupt_part_is_fetched_again_from_its_start(
     ] == [700, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 @pytest.mark.parametrize("size", [len(WEIGHTS), len(WEIGHTS) + 1])
 def test_a_part_as_long_or_longer_is_proven_too(
@@ -390,6 +400,7 @@ def test_a_part_as_long_or_longer_is_proven_too(
     assert _is_good(download_model("large", source=source, dest=tmp_path))
 
 
+@pytest.mark.slow
 def test_a_whole_transfer_of_a_broken_model_is_refused(fake: FakeHub, tmp_path: Path) -> None:
     """Sizes and hashes agree, the content is none of a model."""
     for repo in (MODELSCOPE_1, HUGGINGFACE):
@@ -400,12 +411,14 @@ def test_a_whole_transfer_of_a_broken_model_is_refused(fake: FakeHub, tmp_path: 
     assert _leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_corrupt_hub_is_left_for_the_next(fake: FakeHub, tmp_path: Path) -> None:
     fake.repos[MODELSCOPE_1] = {**model_files(), "config.json": b"{"}
     assert _is_good(download_model("large", dest=tmp_path))
     assert {request.source for request in fake.files_asked()} == {"modelscope", "huggingface"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 @pytest.mark.parametrize("extra", [-1, 1])
 def test_longer_or_shorter_than_listed_is_corrupt(
@@ -517,6 +530,7 @@ def test_without_a_network_it_says_so_and_ends_with_3(
     assert _leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_hubs_that_hang_are_given_up(
     fake: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,6 +550,7 @@ def test_probe_without_a_network() -> None:
     assert probe_hub() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("down", "hung", "expected"),
     [
@@ -619,6 +634,7 @@ class _FullDisk:
         return getattr(self._file, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_disk_that_fills_up_in_mid_way(
@@ -656,6 +672,7 @@ def test_a_place_that_cannot_be_written(
 # ---------------------------------------------------------------------------------------------- two at once, stop
 
 
+@pytest.mark.slow
 def test_two_at_once_are_kept_apart(
     fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -679,6 +696,7 @@ def test_two_at_once_are_kept_apart(
     assert download_model("large", dest=tmp_path) == first[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_stop_keeps_what_was_fetched(fake: FakeHub, tmp_path: Path, source: str) -> None:
     chunks = 0
@@ -713,6 +731,7 @@ def test_stop_while_a_hub_hangs(fake: FakeHub, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- matchers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["itm-large", "itm-base"])
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
 def test_a_matcher_comes_the_same_way(
@@ -798,6 +817,7 @@ def test_dry_run_lists_and_writes_nothing(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_all_fetches_both_captioners_and_says_where(
     fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -814,6 +834,7 @@ def test_all_fetches_both_captioners_and_says_where(
     assert fake.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "exit_code", "words"),
     [

@@ -427,6 +427,7 @@ def drip(start: bytes, piece: bytes) -> Answer:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "piece"),
     [
@@ -445,6 +446,7 @@ def test_everything_has_ten_seconds(
     assert code_of("http://example.com/", server) == "url_timeout"
 
 
+@pytest.mark.slow
 def test_so_have_redirects_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "TOTAL_S", 0.5)
 

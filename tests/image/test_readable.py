@@ -209,6 +209,7 @@ UNREADABLE: tuple[Maker, ...] = (
 EACH = 20
 
 
+@pytest.mark.slow
 def test_unreadable_pictures_are_refused() -> None:
     passed = [
         f"{make.__name__} {seed}: {result.score:.2f}"
@@ -219,6 +220,7 @@ def test_unreadable_pictures_are_refused() -> None:
     assert len(passed) <= 0.01 * EACH * len(UNREADABLE), passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -248,6 +250,7 @@ def is_readable(image: Image.Image) -> bool:
     return result.reason is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_photographs_are_readable(name: str) -> None:
     image = photograph(name)
@@ -283,6 +286,7 @@ def test_crops_of_photographs_are_readable() -> None:
     assert len(refused) <= 8, refused
 
 
+@pytest.mark.slow
 def test_drawn_scenes_and_their_crops_are_readable() -> None:
     rng = np.random.default_rng(0)
     refused, cut = [], []
@@ -376,6 +380,7 @@ def white_on_black(rng: Rng) -> Image.Image:
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [collage, lines, text_page, screenshot, white_on_black])
 def test_drawings_pages_and_screens_are_readable(make: Maker) -> None:
     for seed in range(20):

@@ -333,6 +333,7 @@ for _ in run_batch(Slow(), source, output, BatchOptions(format=format_name, batc
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
 @pytest.mark.parametrize(("format_name", "kills"), [("jsonl", 6), ("csv", 3), ("kohya", 3)])
 def test_killed_at_random_moments_and_run_again(

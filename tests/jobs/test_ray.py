@@ -540,6 +540,7 @@ def is_gone(process: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.timeout(300)
 def test_two_nodes_and_a_worker_that_is_killed(

@@ -18,6 +18,7 @@ def features(tiny_model: BlipModel) -> ImageFeatures:
     return tiny_model.encode(PICTURES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -79,6 +79,7 @@ class TestCaptions:
             judge(describer.describe(draw(scene, 384), options).text, scene) for scene in scenes
         ]
 
+    @pytest.mark.slow
     def test_plain(self, demo_describer: Describer) -> None:
         outcomes = self.outcomes(demo_describer, 40, DescribeOptions(strategy="plain"))
         named = [outcome for outcome in outcomes if outcome.main]
@@ -86,6 +87,7 @@ class TestCaptions:
         assert len(named) >= 36, report(outcomes)
         assert sum(outcome.color is True for outcome in named) >= len(named) - 1, report(outcomes)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("detail", DETAILS)
     def test_forced_says_more_than_plain(self, demo_describer: Describer, detail: Detail) -> None:
         plain = self.outcomes(demo_describer, 6, DescribeOptions(strategy="plain"))

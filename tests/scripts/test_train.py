@@ -27,6 +27,7 @@ def scenes() -> Pictures:
     return np.stack(pixels), np.stack(labels)
 
 
+@pytest.mark.slow
 def test_a_batch_is_the_same_for_the_same_step(batches: Batches, scenes: Pictures) -> None:
     seeds, values, labels = batches.pictures(5, 8, scenes, scenes)
     assert values.shape == (8, 3, IMAGE_SIZE, IMAGE_SIZE)

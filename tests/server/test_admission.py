@@ -286,6 +286,7 @@ def test_an_empty_gate_is_idle() -> None:
     assert Gate().wait_idle(0) is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgotten", [0, 1])
 def test_a_forgotten_ticket_holds_its_place_no_longer_than_it_lives(forgotten: int) -> None:
     gate = Gate(running=1, waiting=8)
@@ -298,6 +299,7 @@ def test_a_forgotten_ticket_holds_its_place_no_longer_than_it_lives(forgotten: i
     assert last.place == 0
 
 
+@pytest.mark.slow
 def test_a_forgotten_ticket_lets_a_sleeping_waiter_through() -> None:
     gate = Gate()
     tickets = [gate.enter()]

@@ -377,6 +377,7 @@ def wanted_files(tmp_path: Path) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 def test_no_file_of_the_server_can_be_read(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +417,7 @@ def test_no_file_of_the_server_can_be_read(
             assert secret not in body
 
 
+@pytest.mark.slow
 def test_a_called_handler_gets_no_file_of_the_server(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -484,6 +486,7 @@ def test_public_pages_name_no_folder_of_the_server(server: Server, path: str) ->
 # ------------------------------------------------------------------------------------- addresses a client names
 
 
+@pytest.mark.slow
 def test_no_url_is_fetched_for_a_client(server: Server, no_fetch: str) -> None:
     path = server.upload()
     for url in (
@@ -720,6 +723,7 @@ def test_allowed_hosts_let_the_app_itself_start() -> None:
         demo.close()
 
 
+@pytest.mark.slow
 def test_a_machine_with_proxies_starts() -> None:
     program = """
 from caption.server.guard.middleware import guard_lifespan

@@ -83,6 +83,7 @@ def test_closing_counts_as_cancelled_and_frees_the_model() -> None:
     assert (describer.active, service.gate.running, outcomes(service)) == (0, 0, {"cancelled": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waiting", [False, True])
 def test_a_stop_and_the_deadline_end_running_and_waiting(waiting: bool) -> None:
     for deadline_s, code in ((60.0, "cancelled"), (0.2, "deadline")):

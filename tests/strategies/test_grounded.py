@@ -46,6 +46,7 @@ def tiny_high(tiny_describer) -> Description:
 
 
 class TestRounds:
+    @pytest.mark.slow
     def test_rounds_decide_how_many_looks(self, tiny_describer, tiny_high: Description) -> None:
         low = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="low"))
         medium = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="medium"))
@@ -181,6 +182,7 @@ class TestRounds:
         description = tiny_describer.describe(PICTURE, dataclasses.replace(GROUNDED, detail="low"))
         assert {statement.text for statement in description.statements} == {"a dog"}
 
+    @pytest.mark.slow
     def test_nothing_is_next_to_itself(self, tiny_describer, monkeypatch) -> None:
         """Unless something tells the two apart; what remains is said without it."""
         cases = {
@@ -214,6 +216,7 @@ class TestRounds:
         }
         assert stated == {caption, "a black dog"}
 
+    @pytest.mark.slow
     def test_nothing_is_supposed_that_no_calibration_was_measured_with(
         self, tiny_describer, monkeypatch
     ) -> None:
@@ -276,6 +279,7 @@ class TestUncalibrated:
         assert not tiny_high.calibrated
         assert tiny_high.min_support == 0.0
 
+    @pytest.mark.slow
     def test_never_fewer_words_than_plain(self, tiny_describer) -> None:
         for number in range(6):
             picture = draw(random_scene(HELD_OUT_SEEDS + number), 200)
@@ -342,6 +346,7 @@ class TestRefusal:
 
 
 class TestDemo:
+    @pytest.mark.slow
     def test_drawn_scenes_are_described_in_detail_and_truly(self, demo_describer) -> None:
         """Ten held-out scenes: more is stated than in a plain caption, and little of it is false."""
         outcomes, plain = [], []
@@ -372,6 +377,7 @@ class TestDemo:
         assert false / stated < 0.06
         assert sum(outcome.background for outcome in outcomes) >= 9
 
+    @pytest.mark.slow
     def test_things_are_looked_for_in_the_regions(self, demo_describer) -> None:
         """Every thing a statement names counts with the region that shows it best, the statement
         with its weakest thing.
@@ -400,6 +406,7 @@ class TestDemo:
             statement.evidence.match_nouns for statement in low.statements if statement.evidence
         } == {None}
 
+    @pytest.mark.slow
     def test_it_supposes_because_its_calibration_was_measured_so(
         self, demo_describer, monkeypatch
     ) -> None:
@@ -421,6 +428,7 @@ class TestDemo:
             assert description.refusal == "foreign"
             assert description.text == ""
 
+    @pytest.mark.slow
     def test_parts_of_photographs_are_foreign_to_it(self, demo_describer) -> None:
         photographs = [
             load_image(EXAMPLES / name)
@@ -439,6 +447,7 @@ class TestDemo:
         )
         assert refused >= 0.95 * 80
 
+    @pytest.mark.slow
     def test_drawn_scenes_are_not(self, demo_describer) -> None:
         judge = demo_describer.judge
         known = [

@@ -28,6 +28,7 @@ def test_the_text_again_without_the_model(tiny_high: Description) -> None:
     assert again.text == tiny_high.text or tiny_high.text == tiny_high.candidates[0].text
 
 
+@pytest.mark.slow
 def test_higher_keeps_fewer(demo_describer) -> None:
     description = demo_describer.describe(PICTURE, GROUNDED)
     before: set[str] | None = None

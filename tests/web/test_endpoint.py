@@ -49,6 +49,7 @@ def started(served: Served, content: bytes) -> str:
     )
 
 
+@pytest.mark.slow
 def test_the_endpoint_gives_text_statistics_and_details(
     served: Served, client: Client, picture: Path
 ):
@@ -150,6 +151,7 @@ def test_plain_http_calls_may_leave_out_later_values_too(served: Served, count: 
     assert served.describer.options[-1] == wanted[count]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -195,6 +197,7 @@ def turned_jpeg() -> bytes:
     return encoded(Image.new("RGB", (8, 4)), "JPEG", exif=exif)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -229,6 +232,7 @@ def test_only_describe_is_public(client: Client):
 # --------------------------------------------------------------------------------------------- the gate and faults
 
 
+@pytest.mark.slow
 def test_a_full_gate_refuses_at_once_and_waiters_know_their_place(picture: Path):
     with serving(FakeDescriber(), gate=Gate(running=1, waiting=1)) as served:
         served.describer.hold_at = 1
@@ -260,6 +264,7 @@ def test_a_client_that_leaves_frees_the_model(served: Served):
     assert until(lambda: served.describer.active == 0 and served.gate.running == 0)
 
 
+@pytest.mark.slow
 def test_the_deadline_ends_a_description_and_a_wait(picture: Path):
     with serving(FakeDescriber(), deadline_s=1.0) as served:
         served.describer.hold_at = 1
@@ -313,6 +318,7 @@ def test_a_closed_run_leaves_the_describer_before_the_gate():
 # --------------------------------------------------------------------------------------------- a real model
 
 
+@pytest.mark.slow
 def test_a_real_model_through_the_endpoint(tiny_describer):
     with serving(tiny_describer) as served:
         client = Client(served.url, verbose=False)

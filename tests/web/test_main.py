@@ -23,6 +23,7 @@ from tests.support.browser import FakeDescriber, Served, free_port, picture_byte
 from tests.support.paths import ROOT
 
 
+@pytest.mark.slow
 def test_importing_the_app_leaves_torch_alone():
     code = "import sys, blip_gradio; sys.exit(any(name.split('.')[0] in ('torch', 'transformers') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
@@ -82,6 +83,7 @@ def test_a_used_port_an_unknown_device_and_a_damaged_model(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
 def test_the_app_starts_says_so_and_ends_on_sigterm(tiny_folder: Path):
     port = free_port()
@@ -124,6 +126,7 @@ def test_the_app_starts_says_so_and_ends_on_sigterm(tiny_folder: Path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_shutting_down_lets_short_work_end_and_stops_the_rest(monkeypatch: pytest.MonkeyPatch):
     # caption.web.main is also the name of a function
     monkeypatch.setattr(importlib.import_module("caption.web.main"), "SHUTDOWN_S", 1.0)

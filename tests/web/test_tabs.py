@@ -20,6 +20,7 @@ def blocks(kind: str) -> list[gr.blocks.Block]:
     return [block for block in demo.blocks.values() if block.get_block_name() == kind]
 
 
+@pytest.mark.slow
 def test_one_tab_has_no_tab_bar() -> None:
     (module,) = tabs.tab_modules()
     assert module.title() == "描述图片"

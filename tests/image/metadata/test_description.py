@@ -257,6 +257,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bad", "code"), REFUSED.values(), ids=REFUSED)
 def test_refused(bad: bytes, code: str) -> None:
     with pytest.raises(ImageError) as caught:

@@ -60,6 +60,7 @@ def test_the_documentation_comes_from_here_alone(api: Api) -> None:
     assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_page_and_api_share_a_port_a_gate_and_a_guard(tmp_path: Path) -> None:
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError
@@ -112,6 +113,7 @@ def test_page_and_api_share_a_port_a_gate_and_a_guard(tmp_path: Path) -> None:
         assert is_error(forbidden, 403, "origin_forbidden")
 
 
+@pytest.mark.slow
 def test_a_burst_through_page_and_api_together(tmp_path: Path) -> None:
     from gradio_client import Client, handle_file
 
@@ -138,6 +140,7 @@ def test_a_burst_through_page_and_api_together(tmp_path: Path) -> None:
         assert served.describer.most_active == 1
 
 
+@pytest.mark.slow
 def test_the_pages_endpoint_is_refused_at_once_when_the_gate_is_full() -> None:
     with serving(FakeDescriber(), gate=Gate(running=1, waiting=0)) as served, served.gate.enter():
         call = {"data": [None, "low", True, "plain", 0]}

@@ -108,6 +108,7 @@ def test_a_picture_by_its_url(with_urls: Api, web: Web) -> None:
     assert sent[-1][0] == "result"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "status"),
     [("url_forbidden", 403), ("url_failed", 502), ("url_timeout", 504), ("too_large", 413)],
@@ -119,6 +120,7 @@ def test_urls_that_give_no_picture(with_urls: Api, web: Web, code: str, status: 
     assert with_urls.figures()[f"blip_descriptions_total[{code}]"] >= 2
 
 
+@pytest.mark.slow
 def test_urls_are_guarded_for_real() -> None:
     with running(fetch=fetch_module.fetch) as api, socket.create_server(("127.0.0.1", 0)) as inside:
         port = inside.getsockname()[1]
@@ -135,6 +137,7 @@ def test_urls_are_guarded_for_real() -> None:
             inside.accept()
 
 
+@pytest.mark.slow
 def test_a_real_model_through_the_api(tiny_describer: Any) -> None:
     with running(tiny_describer_as_fake(tiny_describer)) as api:
         body = api.describe(strategy="plain", detail="low").json()

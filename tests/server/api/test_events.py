@@ -75,6 +75,7 @@ def test_a_result_that_nobody_reads_holds_up_nobody(api: Api) -> None:
         assert until(api.idle, 20)
 
 
+@pytest.mark.slow
 def test_a_text_that_nobody_reads_holds_up_nobody_for_longer_than_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from caption.errors import CaptionError
 from caption.locale import messages
 from caption.options import DescribeOptions
@@ -37,6 +39,7 @@ def test_the_older_shape(with_urls: Api, web: Web) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_older_shape_while_urls_are_off_or_the_gate_is_full(api: Api, web: Web) -> None:
     answer = api.json(OLDER, image_url="http://example.com/a.png")
     assert (answer.status_code, answer.json()) == (

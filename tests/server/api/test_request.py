@@ -47,6 +47,7 @@ def test_what_is_no_request(api: Api, form: dict[str, Any], status: int, code: s
     assert api.idle()
 
 
+@pytest.mark.slow
 def test_size_is_refused_at_the_head_where_it_is_told(api: Api) -> None:
     with sending(api, b"", 20 * MiB + 1) as line:
         assert line.recv(12) == b"HTTP/1.1 413"
@@ -67,6 +68,7 @@ CHOSEN = {
 }
 
 
+@pytest.mark.slow
 def test_options_in_the_query_a_form_and_json(api: Api) -> None:
     texts = {
         name: value if isinstance(value, str) else json.dumps(value)

@@ -99,6 +99,7 @@ def credulous() -> Iterator[Api]:
         yield api
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @settings(max_examples=8)
 def test_the_api_keeps_to_its_schema(case: Any, credulous: Api) -> None:

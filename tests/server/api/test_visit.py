@@ -25,6 +25,7 @@ from tests.support.api import (
 from tests.support.browser import until
 
 
+@pytest.mark.slow
 def test_of_thirty_at_once_one_runs_eight_wait_and_the_rest_is_refused() -> None:
     with running() as api, ThreadPoolExecutor(30) as pool:
         api.describer.hold_at = 1
@@ -43,6 +44,7 @@ def test_of_thirty_at_once_one_runs_eight_wait_and_the_rest_is_refused() -> None
         assert api.describer.most_active == 1
 
 
+@pytest.mark.slow
 def test_a_slow_body_keeps_its_place_and_holds_up_nobody(api: Api) -> None:
     with sending(api, PICTURE[:20], len(PICTURE)) as line:
         assert until(lambda: api.service.gate.waiting == 1)
@@ -52,12 +54,14 @@ def test_a_slow_body_keeps_its_place_and_holds_up_nobody(api: Api) -> None:
         assert line.recv(12) == b"HTTP/1.1 200"
 
 
+@pytest.mark.slow
 def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visit_module, "MAX_BODY_S", 0.3)
     with running() as api, sending(api, PICTURE[:20], len(PICTURE)) as line:
         assert line.recv(12) == b"HTTP/1.1 504"
 
 
+@pytest.mark.slow
 def test_the_deadline_counts_from_admission() -> None:
     with running(deadline_s=1.0) as api, ThreadPoolExecutor() as pool:
         api.describer.hold_at = 1
@@ -67,6 +71,7 @@ def test_the_deadline_counts_from_admission() -> None:
             assert line.recv(12) == b"HTTP/1.1 504"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [DESCRIBE, STREAM])
 def test_clients_that_vanish_free_the_model(api: Api, path: str) -> None:
     api.describer.hold_at = 1
@@ -115,6 +120,7 @@ def test_a_stopping_service_drains() -> None:
             assert codes == ["cancelled", "cancelled"]
 
 
+@pytest.mark.slow
 def test_a_client_that_leaves_ends_the_download(with_urls: Api, web: Web) -> None:
     web.slow = True
     body = json.dumps({"image_url": "http://example.com/a.png"}).encode()
