@@ -1,6 +1,6 @@
 """The web app, `python blip_gradio.py`: a page that describes pictures, and an HTTP API.
 
-See `caption.web.main`; `build_demo` is the page without its server.
+See `caption.web.program`; `build_demo` is the page without its server.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""`python -m caption`: see `caption.cli.main`."""
+"""`python -m caption`: see `caption.cli.program`."""
 
 import sys
 
-from caption.cli.main import main
+from caption.cli.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

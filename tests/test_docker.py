@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from caption.web.main import SHUTDOWN_S
+from caption.web.program import SHUTDOWN_S
 from caption.web.options import DEFAULT_PORT, build_parser
 from tests.support.paths import ROOT
 

@@ -2,6 +2,6 @@
 command.
 """
 
-from caption.cli.main import main
+from caption.cli.program import main
 
 __all__ = ["main"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from caption.cli.main import main as cli
+from caption.cli.program import main as cli
 from tests.support.cli import Done, Run, StubDescriber
 
 

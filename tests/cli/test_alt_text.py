@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from caption.cli.main import main as cli
+from caption.cli.program import main as cli
 from caption.errors import CaptionError
 from caption.options import DescribeOptions
 from tests.support.cli import Run, StubDescriber

@@ -27,13 +27,13 @@ def test_help_has_an_example(run: Run, command: tuple[str, ...]) -> None:
 
 def test_help_loads_nothing_heavy(folder: Path) -> None:
     code = (
-        "import json, sys\nfrom caption.cli.main import main\n"
+        "import json, sys\nfrom caption.cli.program import main\n"
         "try:\n    main(['batch', '--help'])\nexcept SystemExit:\n    pass\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     out, err = in_a_process("-c", code).communicate(timeout=300)
     loaded = set(json.loads(out.splitlines()[-1]))
-    assert "caption.cli.main" in loaded, err
+    assert "caption.cli.program" in loaded, err
     assert loaded.isdisjoint({"torch", "transformers", "gradio", "numpy", "PIL", "justhtml"})
 
 

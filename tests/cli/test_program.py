@@ -32,7 +32,7 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, {root!r})
 from tests.support.cli import StubDescriber
-from caption.cli.main import main as cli
+from caption.cli.program import main as cli
 from caption import loading
 
 class Slow(StubDescriber):

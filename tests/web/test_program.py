@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ import pytest
 from caption.errors import BusyError, Cancelled
 from caption.options import DescribeOptions
 from caption.server.service import Service
-from caption.web.main import main, shut_down
+from caption.web.program import main, shut_down
 from tests.support.browser import FakeDescriber, Served, free_port, picture_bytes, until
 from tests.support.paths import ROOT
 
@@ -128,8 +127,7 @@ def test_the_app_starts_says_so_and_ends_on_sigterm(tiny_folder: Path):
 
 @pytest.mark.slow
 def test_shutting_down_lets_short_work_end_and_stops_the_rest(monkeypatch: pytest.MonkeyPatch):
-    # caption.web.main is also the name of a function
-    monkeypatch.setattr(importlib.import_module("caption.web.main"), "SHUTDOWN_S", 1.0)
+    monkeypatch.setattr("caption.web.program.SHUTDOWN_S", 1.0)
     describer = FakeDescriber()
     service = Service(describer)  # type: ignore[arg-type]
     describer.hold_at = 1
