@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from caption.web.program import SHUTDOWN_S
 from caption.web.options import DEFAULT_PORT, build_parser
+from caption.web.program import SHUTDOWN_S
 from tests.support.paths import ROOT
 
 yaml: Any = pytest.importorskip("yaml")  # huggingface-hub needs it, and brings it

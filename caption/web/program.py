@@ -13,8 +13,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import gradio as gr
-
 from caption.arguments import start_fault
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.background import BackgroundDownload
@@ -22,13 +20,13 @@ from caption.hub.find import find_model
 from caption.hub.specs import DEMO
 from caption.locale import phrases, text
 from caption.server.service import Service
-from caption.web.app import build_demo, launch
 from caption.web.listening import addresses, port_is_free
 from caption.web.options import build_parser
 
 if TYPE_CHECKING:
-    from caption.describe import Describer
+    import gradio as gr
 
+    from caption.describe import Describer
 
 SHUTDOWN_S = 9.5  # for the work in hand; the process is gone 12 s after the signal
 
@@ -103,6 +101,8 @@ def private_uploads() -> Iterator[None]:
 
 def serve(describer: Describer, args: argparse.Namespace) -> int:
     """Serve the page and the API until a signal ends it; returns the exit code."""
+    from caption.web.app import build_demo, launch  # gradio: seconds
+
     service, download = Service(describer, deadline_s=args.deadline_s), background_download(args)
     demo = build_demo(service, download=download)
     try:
@@ -157,7 +157,3 @@ def shut_down(demo: gr.Blocks, service: Service, download: BackgroundDownload | 
     closing = threading.Thread(target=demo.close, kwargs={"verbose": False}, daemon=True)
     closing.start()
     closing.join(1.0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

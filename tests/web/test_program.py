@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -26,6 +27,27 @@ from tests.support.paths import ROOT
 def test_importing_the_app_leaves_torch_alone():
     code = "import sys, blip_gradio; sys.exit(any(name.split('.')[0] in ('torch', 'transformers') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
+
+
+def test_what_ends_before_the_page_does_without_gradio():
+    code = (
+        "import atexit, sys, blip_gradio\n"
+        "atexit.register(lambda: print('gradio' in sys.modules, file=sys.stderr))\n"
+        "blip_gradio.main(['--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "False\n")
+
+
+@pytest.mark.parametrize("module", ["blip_gradio", "caption.web"])
+def test_the_page_is_looked_up_when_it_is_asked_for(module: str):
+    from caption.web.app import build_demo
+
+    assert importlib.import_module(module).build_demo is build_demo
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        importlib.import_module(module).nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(
