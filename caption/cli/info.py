@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 import caption
@@ -66,6 +65,8 @@ def _as_text(describer: Describer, versions: dict[str, str]) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # a quarter of what `--help` would take
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import gradio as gr
 
+from caption.describe import with_min_support
 from caption.errors import Cancelled, ImageError
 from caption.hub.specs import suits_photographs
 from caption.language.text import caption_stats
@@ -285,8 +286,6 @@ class DescribeTab:
 
         A fault stands in the note: Gradio shows no toast for what doesn't go through its queue.
         """
-        from caption.describe import with_min_support
-
         if shown is None:
             return {self.progress: note_html(text("describe.gone"))}
         try:
