@@ -1,5 +1,5 @@
-"""What works around Gradio: inputs that take values as they came, errors as toasts, and what the
-page's script refuses.
+"""What works around Gradio: inputs that take values as they came, endpoints that may be called with
+fewer values, errors as toasts, and what the page's script refuses.
 """
 
 from __future__ import annotations
@@ -69,6 +69,20 @@ def _refuse(code: str) -> None:
         raise gr.Error(text(f"page.refused.{code}"), print_exception=False)
     known = code if code in FILE_REFUSALS else "image_invalid"
     raise toast(ImageError("refused by the page", code=known))
+
+
+def accept_fewer_values(demo: gr.Blocks, api_name: str) -> None:
+    """Let plain HTTP callers leave out an endpoint's last values, as gradio_client does: calls from
+    before they existed go on working.
+    """
+    check = demo.validate_inputs
+
+    def fill_and_check(block_fn: Any, inputs: list[Any]) -> None:
+        if block_fn.api_name == api_name:
+            inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
+        check(block_fn, inputs)
+
+    demo.validate_inputs = fill_and_check
 
 
 def original_file(component: gr.Image, payload: Any) -> str | bytes | None:

@@ -17,7 +17,7 @@ from caption.options import DescribeOptions, check_flag
 from caption.server.api.request import options_from
 from caption.server.service import Service
 from caption.types import Description, Progress
-from caption.web.components import PictureInput, errors_as_toasts
+from caption.web.components import PictureInput, accept_fewer_values, errors_as_toasts
 
 API_NAME = "describe"
 
@@ -106,17 +106,3 @@ def _answer(step: int | Progress | Description, heatmaps: bool) -> tuple[str, st
         statistics = phrases.statistics(caption_stats(step.partial_text))
         return step.partial_text, statistics, {"fraction": step.fraction}
     return "", "", {"place": step}
-
-
-def accept_fewer_values(demo: gr.Blocks, api_name: str) -> None:
-    """Let plain HTTP callers leave out an endpoint's last values, as gradio_client does: calls from
-    before they existed go on working.
-    """
-    check = demo.validate_inputs
-
-    def fill_and_check(block_fn: Any, inputs: list[Any]) -> None:
-        if block_fn.api_name == api_name:
-            inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
-        check(block_fn, inputs)
-
-    demo.validate_inputs = fill_and_check
