@@ -15,7 +15,7 @@ from caption.language.text import caption_stats
 from caption.locale import phrases, text
 from caption.options import DescribeOptions, check_flag
 from caption.server.api.request import options_from
-from caption.server.service import Service
+from caption.server.service import Service, Step
 from caption.types import Description, Progress
 from caption.web.components import PictureInput, accept_fewer_values, errors_as_toasts
 
@@ -97,7 +97,7 @@ def _outputs() -> list[gr.components.Component]:
     ]
 
 
-def _answer(step: int | Progress | Description, heatmaps: bool) -> tuple[str, str, dict[str, Any]]:
+def _answer(step: Step, heatmaps: bool) -> tuple[str, str, dict[str, Any]]:
     """(description, statistics, details) of a step; a whole number is the place in line."""
     if isinstance(step, Description):
         details = step.to_dict(heat=heatmaps)

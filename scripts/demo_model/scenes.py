@@ -47,7 +47,6 @@ KINDS = (
     "cat",
 )
 BACKGROUNDS = ("field", "beach", "snow", "street", "desert", "lake", "room", "night")
-WEATHERS = ("sun", "moon", "clouds", "rain", "snowfall")
 SIZES = ("small", "large")
 PLACES = ("left", "middle", "right")
 RELATIONS = ("on", "under", "next to", "left of")

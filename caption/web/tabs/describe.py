@@ -18,7 +18,7 @@ from caption.language.text import caption_stats
 from caption.locale import phrases, text
 from caption.locale.messages import percent
 from caption.options import DETAILS, MAX_SEED, STRATEGY_NAMES, DescribeOptions
-from caption.server.service import Service
+from caption.server.service import Service, Step
 from caption.types import Description, Detail, Progress, StrategyName
 from caption.web.components import (
     PAGE_EVENT,
@@ -296,7 +296,7 @@ class DescribeTab:
 
     # ---------------------------------------------------------------------------------- updates
 
-    def _updates(self, run: Run, step: int | Progress | Description) -> Updates:
+    def _updates(self, run: Run, step: Step) -> Updates:
         """What a step of the service changes on the page; a whole number is the place in line."""
         if isinstance(step, Description):
             return self._finished(run, step)
