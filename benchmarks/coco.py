@@ -58,8 +58,9 @@ _SIGNS = str.maketrans(
     {**dict.fromkeys("’‘‛´", "'"), **dict.fromkeys("“”„«»", '"'), "€": "$", "£": "#", "¢": " cents"}
 )
 _ABBREVIATIONS = (
-    "mr|mrs|ms|drs?|profs?|st|ste|mt|ft|lt|col|gen|capt|sgt|cpl|maj|gov|sen|rep|rev|hon|jr|sr|bros|esq|ave|blvd|rd|dept|inc|cos?|corp|ltd|"
-    "vs|etc|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|mon|tues?|wed|thurs?|fri"
+    "mr|mrs|ms|drs?|profs?|st|ste|mt|ft|lt|col|gen|capt|sgt|cpl|maj|gov|sen|rep|rev|hon|jr|sr|bros|"
+    "esq|ave|blvd|rd|dept|inc|cos?|corp|ltd|vs|etc|"
+    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|mon|tues?|wed|thurs?|fri"
 )
 # At each place the first that fits; words are never entered in the middle.
 _TOKEN = re.compile(
@@ -261,10 +262,10 @@ def measure(
     captioned: Sequence[Captioned],
     describe: Callable[[Image.Image], str],
     check: Callable[[Image.Image, list[str]], list[float]],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[Figures, list[str]]:
     """The figures of at least one picture, and the texts. `check` gives one support per text;
-    `tell` hears of progress.
+    `report` is called with progress.
     """
     texts: list[str] = []
     own: list[float] = []
@@ -282,7 +283,7 @@ def measure(
             own.append(own_support)
             foreign.append(other_support)
         if (number + 1) % 100 == 0:
-            tell(f"{number + 1} of {len(captioned)} pictures")
+            report(f"{number + 1} of {len(captioned)} pictures")
     candidates = [tokenize(text) for text in texts]
     references = [[tokenize(caption) for caption in picture.captions] for picture in captioned]
     count = len(captioned)

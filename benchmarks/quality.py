@@ -55,7 +55,7 @@ from scripts.demo_model.train_matcher import auroc
 DEFAULT_SCENES = 300
 BINS = 10
 COLUMN_SLOTS = (*SLOTS, "empty", "unread")
-TELL_EVERY = 20  # scenes
+REPORT_EVERY = 20  # scenes
 
 
 class Describes(Protocol):
@@ -191,7 +191,7 @@ def held_out_scenes(start: int, count: int) -> dict[int, Scene]:
 def pictured(scenes: Mapping[int, Scene]) -> Iterator[tuple[int, Scene, Image.Image]]:
     for done, (number, scene) in enumerate(scenes.items(), 1):
         yield number, scene, draw(scene, PICTURE_SIDE)
-        if done % TELL_EVERY == 0:
+        if done % REPORT_EVERY == 0:
             say(f"{done} of {len(scenes)} scenes")
 
 
