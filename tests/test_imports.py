@@ -42,7 +42,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {"torch", "transformers"}
 OPENS_HEAVY = {"model", "decoding"}  # when they are imported
 OPENS_HEAVY_INSIDE_A_FUNCTION = {"loading"}
-SPEAKS_TO_PEOPLE = {"server", "arguments", "web", "cli"}  # only these know `locale`
+MAY_IMPORT_LOCALE = {"server", "arguments", "web", "cli"}
 
 
 def modules() -> list[Path]:
@@ -79,12 +79,12 @@ def top_levels(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-def rooms(names: set[str]) -> set[str]:
+def packages_among(names: set[str]) -> set[str]:
     """The packages and files directly below caption among dotted names."""
     return {name.split(".")[1] for name in names if name.startswith("caption.")} & LEVEL.keys()
 
 
-def room(path: Path) -> str:
+def package_of(path: Path) -> str:
     """The package, or the file directly below caption, that a file belongs to."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
@@ -95,14 +95,16 @@ def name_of(path: Path) -> str:
 
 def test_the_layers_name_what_there_is() -> None:
     assert sum(map(len, LAYERS)) == len(LEVEL)
-    assert set(map(room, modules())) == set(LEVEL)
+    assert set(map(package_of, modules())) == set(LEVEL)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_files_import_lower_layers(path: Path) -> None:
-    own = room(path)
+    own = package_of(path)
     above = {
-        other for other in rooms(imported(path)) if other != own and LEVEL[other] >= LEVEL[own]
+        other
+        for other in packages_among(imported(path))
+        if other != own and LEVEL[other] >= LEVEL[own]
     }
     assert not above
 
@@ -115,34 +117,34 @@ def test_what_is_private_stays_in_its_file(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_only_model_and_decoding_open_torch(path: Path) -> None:
-    if room(path) not in OPENS_HEAVY:
+    if package_of(path) not in OPENS_HEAVY:
         assert HEAVY.isdisjoint(top_levels(imported(path, module_level=True)))
-        assert rooms(imported(path, module_level=True)).isdisjoint(OPENS_HEAVY)
-    if room(path) not in OPENS_HEAVY | OPENS_HEAVY_INSIDE_A_FUNCTION:
+        assert packages_among(imported(path, module_level=True)).isdisjoint(OPENS_HEAVY)
+    if package_of(path) not in OPENS_HEAVY | OPENS_HEAVY_INSIDE_A_FUNCTION:
         assert HEAVY.isdisjoint(top_levels(imported(path)))
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_only_the_page_knows_gradio(path: Path) -> None:
-    if room(path) != "web":
+    if package_of(path) != "web":
         assert {"gradio", "gradio_client", "blip_gradio"}.isdisjoint(top_levels(imported(path)))
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_only_the_doors_know_the_users_language(path: Path) -> None:
-    if room(path) not in SPEAKS_TO_PEOPLE | {"locale"}:
-        assert "locale" not in rooms(imported(path))
+    if package_of(path) not in MAY_IMPORT_LOCALE | {"locale"}:
+        assert "locale" not in packages_among(imported(path))
 
 
 def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
-    path = tmp_path / "caption" / "room.py"
+    path = tmp_path / "caption" / "reader.py"
     path.parent.mkdir()
     path.write_text(
         "import caption.language.text\nfrom caption import types\nfrom caption.image import crop\n"
         "if True:\n    import torch.nn as nn\ndef f():\n    from transformers import pipeline\n"
         "if TYPE_CHECKING:\n    import gradio\n"
     )
-    assert rooms(imported(path)) == {"language", "types", "image"}
+    assert packages_among(imported(path)) == {"language", "types", "image"}
     assert top_levels(imported(path)) == {"caption", "torch", "transformers", "gradio"}
     assert top_levels(imported(path, module_level=True)) == {"caption", "torch"}
 
