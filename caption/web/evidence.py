@@ -79,7 +79,7 @@ def evidence_html(description: Description, mark: str) -> str:
     return (
         f'<div class="evidence" data-picture="{html.escape(mark)}"><p class="help">{hint}</p>'
         f'<ol aria-label="{text("evidence.list")}">{rows}</ol>'
-        '<p class="said" role="status"></p></div>'
+        '<p class="chosen" role="status"></p></div>'
     )
 
 

@@ -1,5 +1,5 @@
 """What is shown while a description is made: the progress bar or the place in line, and the note
-that takes its place.
+that takes its place. The `gr.HTML` that shows them has the class `tab-progress`.
 """
 
 from __future__ import annotations
@@ -27,5 +27,5 @@ def progress_html(step: Progress | int) -> str:
 
 
 def note_html(sentence: str) -> str:
-    """A sentence in the place of the bar; page.css hides an empty one."""
-    return f'<div id="note" role="status">{html.escape(sentence)}</div>'
+    """A sentence in the place of the bar; page.css hides what holds an empty one."""
+    return f'<div class="note" role="status">{html.escape(sentence)}</div>'

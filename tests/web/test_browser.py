@@ -44,7 +44,7 @@ pytestmark = pytest.mark.browser
 
 ARTEFACTS = ROOT / "tests" / "artefacts"
 PICTURE = "#picture img"
-NEWS = "#note, #progress .stage"
+NEWS = "#progress .note, #progress .stage"
 INSECURE_HOST = "blip.test"
 DEFAULT_LABEL = text(f"strategy.{DescribeOptions().strategy}")
 
@@ -689,7 +689,7 @@ def unseen(visitor: Visitor, selector: str) -> bool:
 
 
 def announced(visitor: Visitor) -> str:
-    return visitor.page.locator("#sentences .said").inner_text()
+    return visitor.page.locator("#sentences .chosen").inner_text()
 
 
 @pytest.mark.parametrize(
@@ -1046,10 +1046,12 @@ def test_paste_and_ctrl_enter_act_on_the_tab_that_is_shown(
 
         page.get_by_role("tab", name="Second").click()
         page.wait_for_selector("#second-picture [data-name]")
+        assert not page.locator("#second-progress").is_visible()  # an empty note
         page.keyboard.press("Control+V")
         page.wait_for_selector("#second-picture img")
         page.keyboard.press("Control+Enter")
         assert until(lambda: visitor.field("second-result") == "got str")
+        assert page.locator("#second-progress .note").inner_text() == "done"
         assert two_tabs.describer.images == []  # the hidden tab did nothing
         page.screenshot(path=ARTEFACTS / "tabs.png")
 

@@ -160,7 +160,7 @@ const markPressed = (chosenButton) => {
 };
 
 const announce = (rows, words) => {
-  const status = rows?.querySelector(".said");
+  const status = rows?.querySelector(".chosen");
   if (status && status.textContent !== words) status.textContent = words;
 };
 

@@ -2,7 +2,8 @@
 
 A tab module has an `ORDER`, a `title()` and a `build(service, shared)` that makes its widgets and
 events. Classes mark the parts that the page's script acts on (see static/page.js): `tab-picture`,
-`tab-run`, `tab-result`.
+`tab-run`, `tab-result`; and those that its style knows (see static/page.css): `tab-progress`,
+`tab-evidence`, `tab-dropped`.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class DescribeTab:
         gr.Markdown(text("describe.notes"), elem_id="notes")
 
     def _build_result(self) -> None:
-        self.progress = gr.HTML(note_html(""), elem_id="progress")
+        self.progress = gr.HTML(note_html(""), elem_id="progress", elem_classes="tab-progress")
         gr.HTML(
             text("demo_model"),
             elem_id="demo-line",
@@ -191,7 +191,7 @@ class DescribeTab:
             elem_id="min-support",
             elem_classes="percent-input",
         )
-        self.sentences = gr.HTML("", elem_id="sentences")
+        self.sentences = gr.HTML("", elem_id="sentences", elem_classes="tab-evidence")
 
     def _build_statistics(self) -> None:
         with gr.Accordion(text("describe.statistics"), open=True):
@@ -207,7 +207,7 @@ class DescribeTab:
                 interactive=False,
                 elem_id="mean-support",
             )
-            self.dropped = gr.HTML("", elem_id="dropped")
+            self.dropped = gr.HTML("", elem_id="dropped", elem_classes="tab-dropped")
             self.seed = gr.Textbox(
                 label=text("describe.seed"),
                 placeholder=text("describe.seed_placeholder"),
