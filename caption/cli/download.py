@@ -24,6 +24,7 @@ from caption.hub.download import (
     target_of,
 )
 from caption.hub.sources import SOURCES, DownloadError
+from caption.hub.specs import RECOMMENDED
 from caption.locale import phrases, text
 
 EXIT_NETWORK = 3
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        default="large",
+        default=RECOMMENDED,
         choices=(*DOWNLOADABLE, "all"),
         help=text("cli.download.option.model"),
     )

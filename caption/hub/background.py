@@ -9,6 +9,7 @@ from typing import Literal
 
 from caption.errors import Cancelled, CaptionError
 from caption.hub.download import download_model, probe_hub
+from caption.hub.specs import RECOMMENDED
 
 logger = logging.getLogger(__name__)
 PROBE_TIMEOUT_S = 5.0
@@ -36,7 +37,7 @@ class BackgroundDownload:
     nothing happens. What was fetched before a `stop` is taken up by the next run.
     """
 
-    def __init__(self, name: str = "large", *, wanted: bool = False) -> None:
+    def __init__(self, name: str = RECOMMENDED, *, wanted: bool = False) -> None:
         self.name = name
         self._wanted = wanted
         self._stopped = threading.Event()

@@ -24,7 +24,7 @@ from caption.hub.checkpoint import check_folder
 from caption.hub.files import OTHER_WEIGHTS, WEIGHTS_FILE
 from caption.hub.find import models_root, staging_folder
 from caption.hub.sources import SOURCES, DownloadError, HubFile, fetch_files, list_files
-from caption.hub.specs import MODELS, HubRepo, ModelSpec, captioners, model_spec
+from caption.hub.specs import MODELS, RECOMMENDED, HubRepo, ModelSpec, captioners, model_spec
 
 DOWNLOADABLE = tuple(name for name, spec in MODELS.items() if spec.repos)
 # what "all" means on the command line
@@ -108,7 +108,7 @@ def plan(
     raise _sum_up(failures)
 
 
-def probe_hub(timeout_s: float = 5.0, name: str = "large") -> str | None:
+def probe_hub(timeout_s: float = 5.0, name: str = RECOMMENDED) -> str | None:
     """The source to take `name` from ("modelscope" before "huggingface"), None if none answers in
     `timeout_s`.
 

@@ -161,6 +161,9 @@ MODELS: dict[str, ModelSpec] = {
 # What `--demo` asks for: the captioner that comes with the program.
 DEMO = next(spec.name for spec in MODELS.values() if spec.kind.writes_captions and not spec.repos)
 
+# What is offered, and fetched by itself, where the bundled model is all there is.
+RECOMMENDED = next(spec.name for spec in MODELS.values() if spec.kind is CAPTIONER and spec.repos)
+
 
 def captioners() -> list[ModelSpec]:
     """The models that write captions, in the order of preference."""

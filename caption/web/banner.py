@@ -10,15 +10,15 @@ import gradio as gr
 from caption.arguments import started_by
 from caption.errors import CaptionError
 from caption.hub.background import BackgroundDownload, DownloadStatus
-from caption.hub.specs import suits_photographs
+from caption.hub.specs import RECOMMENDED, suits_photographs
 from caption.locale import messages, phrases, text
 from caption.web.components import PAGE_EVENT
 
 if TYPE_CHECKING:
     from caption.describe import Describer
 
-_DOWNLOAD = "bash scripts/download_models.sh large"
-_INSTALLED_DOWNLOAD = "blip-caption models download large"
+_DOWNLOAD = f"bash scripts/download_models.sh {RECOMMENDED}"
+_INSTALLED_DOWNLOAD = f"blip-caption models download {RECOMMENDED}"
 REFRESH_S = 1.0  # while a download runs
 
 
@@ -58,7 +58,7 @@ def banner_html(describer: Describer, download: BackgroundDownload | None = None
 
 
 def _better_model() -> str:
-    """How to get BLIP-large, in the commands that this program was started with."""
+    """How to get the recommended model, in the commands that this program was started with."""
     if started_by("blip-gradio"):
         return text("banner.get_better", download=_INSTALLED_DOWNLOAD, program="blip-gradio")
     return text("banner.get_better", download=_DOWNLOAD, program="python blip_gradio.py")

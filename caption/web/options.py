@@ -14,6 +14,7 @@ from caption.arguments import (
     whole,
 )
 from caption.hub.download import CAPTIONERS
+from caption.hub.specs import RECOMMENDED
 from caption.locale import phrases, text
 from caption.server.admission import DEADLINE_S
 
@@ -55,6 +56,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("deadline-s", str(DEADLINE_S), type=seconds)
     add("allowed-hosts", "", type=hosts)
     add("allow-urls", "0", nargs="?", const="1", type=flag, metavar="0|1")
-    add("download", None, nargs="?", const="large", type=downloadable, metavar="MODEL")
+    add("download", None, nargs="?", const=RECOMMENDED, type=downloadable, metavar="MODEL")
     add("demo", "0", nargs="?", const="1", type=flag, metavar="0|1")
     return parser

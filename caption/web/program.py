@@ -17,7 +17,7 @@ from caption.arguments import start_fault
 from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.background import BackgroundDownload
 from caption.hub.find import find_model
-from caption.hub.specs import DEMO
+from caption.hub.specs import DEMO, RECOMMENDED
 from caption.locale import phrases, text
 from caption.server.service import Service
 from caption.web.listening import addresses, port_is_free
@@ -37,17 +37,17 @@ def fail(sentence: str) -> int:
 
 
 def background_download(args: argparse.Namespace) -> BackgroundDownload | None:
-    """What to fetch beside the app: what was asked for, else BLIP-large where it would be used and
-    isn't whole.
+    """What to fetch beside the app: what was asked for, else the recommended model where it would be
+    used and isn't whole.
     """
     if args.download:
         return BackgroundDownload(args.download, wanted=True)
     if args.demo or args.model != "auto":
         return None
     try:
-        find_model("large")
+        find_model(RECOMMENDED)
     except ModelError:
-        return BackgroundDownload("large")
+        return BackgroundDownload(RECOMMENDED)
     return None
 
 

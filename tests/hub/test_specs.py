@@ -10,6 +10,7 @@ from caption.hub.specs import (
     DEMO,
     MATCHER,
     MODELS,
+    RECOMMENDED,
     captioners,
     model_spec,
     suits_photographs,
@@ -64,7 +65,7 @@ def test_a_captioner_needs_matchers_that_suit_the_same_pictures() -> None:
 def test_which_models_suit_photographs() -> None:
     assert {name for name in MODELS if not suits_photographs(name)} == {"demo", "demo-itm"}
     assert suits_photographs("a users folder")
-    assert DEMO == "demo"
+    assert (DEMO, RECOMMENDED) == ("demo", "large")
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
