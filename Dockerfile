@@ -17,6 +17,8 @@ RUN pip install --no-cache-dir ${PIP_ARGUMENTS} -r requirements.txt
 COPY --chown=blip:blip models ./models
 COPY caption ./caption
 COPY blip_gradio.py ./
+COPY LICENSE ./
+COPY THIRD_PARTY_NOTICES.md ./
 
 USER 10001
 

@@ -110,6 +110,7 @@ def run(app: Path, *arguments: str) -> str:
         ("models/blip-image-captioning-large/model.safetensors", False),
         ("models/.blip-image-captioning-large.part/model.safetensors", False),
         ("caption/__pycache__/cli.cpython-312.pyc", False),
+        ("LICENSE", True),
         ("tests/conftest.py", False),
         (".git/config", False),
         (".env", False),
@@ -137,6 +138,11 @@ def test_the_demo_models_are_in_the_image(app: Path) -> None:
     ready = {row["name"] for row in rows if row["state"] == "present"}
     assert ready == {"demo", "demo-itm"}
     assert {Path(row["folder"]).parent for row in rows} == {app.resolve() / "models"}
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "THIRD_PARTY_NOTICES.md"])
+def test_the_licences_are_in_the_image(app: Path, name: str) -> None:
+    assert (app / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 def test_it_doesnt_run_as_root_and_may_download() -> None:
