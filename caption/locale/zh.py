@@ -372,7 +372,7 @@ TEXTS: dict[str, str] = {
     "cli.download.option.model": "模型，默认 large；all 是 large 和 base；"
     "itm-large 和 itm-base 是核对描述用的图文匹配模型，可选，须点名下载",
     "cli.download.option.source": "站点，默认先 ModelScope 后 HF",
-    "cli.download.option.dest": "放模型的文件夹，默认 models/",
+    "cli.download.option.dest": "放模型的文件夹，默认 models/（安装的程序：用户数据文件夹）",
     "cli.download.option.dry_run": "只列出要下载的文件，不下载",
     "cli.download.whole": "{title} 已经在这里：{folder}",
     "cli.download.done": "{title} 已就绪：{folder}",
