@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import urllib.request
 import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -20,7 +21,10 @@ from packaging.utils import canonicalize_name
 import caption
 from caption.arguments import program_name
 from caption.cli.parser import build_parser as cli_parser
+from caption.jobs.ray import RAY_REQUIREMENT
+from caption.locale import text
 from caption.web.options import build_parser as web_parser
+from tests.support.browser import free_port
 from tests.support.paths import EXAMPLES, ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
@@ -64,6 +68,13 @@ def test_extras_are_pinned_among_what_the_tests_need() -> None:
         (exact,) = tested[name].specifier
         assert requirement.specifier.contains(exact.version)
         assert requirement.extras == tested[name].extras
+
+
+def test_the_ray_that_is_asked_for_is_the_one_that_is_tested() -> None:
+    """The sentence of `--engine ray` without Ray, and the guide to a cluster."""
+    assert Requirement(RAY_REQUIREMENT) in pins("tests/requirements.txt")
+    guide = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert f"pip install '{RAY_REQUIREMENT}'" in guide
 
 
 @pytest.mark.parametrize("requirement", [*RANGES.values(), *EXTRAS.values()], ids=str)
@@ -140,21 +151,23 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(installed: Path, *arguments: str) -> str:
-    """What a console script writes that is started outside the clone by a user without settings."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("BLIP_")
-    }
-    environment |= {
+def environment(installed: Path) -> dict[str, str]:
+    """Of a user without settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BLIP_")}
+    return own | {
         "PYTHONPATH": str(installed),
         "XDG_DATA_HOME": str(installed.parent / "data"),
         "OMP_NUM_THREADS": "1",
     }
+
+
+def run(installed: Path, *arguments: str) -> str:
+    """What a console script writes that is started outside the clone."""
     script, *rest = arguments
     done = subprocess.run(
         [sys.executable, str(installed / "bin" / script), *rest],
         cwd=installed.parent,
-        env=environment,
+        env=environment(installed),
         capture_output=True,
         encoding="utf-8",
         timeout=300,
@@ -214,3 +227,35 @@ def test_installed_it_describes_a_drawn_scene(installed: Path) -> None:
     assert row["model"] == "demo"
     assert row["text"]
     assert "usage: blip-gradio " in run(installed, "blip-gradio", "--help")
+
+
+def get(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as page:
+        body: bytes = page.read()
+    return body.decode("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="scripts lie elsewhere")
+def test_installed_it_serves_the_page(installed: Path) -> None:
+    port = free_port()
+    command = [sys.executable, str(installed / "bin" / "blip-gradio"), "--demo"]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=installed.parent,
+        env=environment(installed),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline() == f"地址：http://127.0.0.1:{port}\n"
+        assert server.stdout.readline().startswith("模型：演示模型")
+        get(f"http://127.0.0.1:{port}/readyz")  # else `HTTPError`
+        assert text("page.title") in get(f"http://127.0.0.1:{port}/")
+        server.terminate()
+        assert server.wait(timeout=30) == 0
+    finally:
+        server.kill()
+        server.communicate()
