@@ -1,4 +1,5 @@
 """Kept for who imports it from here: `caption.jobs.alttext`."""
 
-from caption.jobs.alttext import AltOptions as AltOptions
-from caption.jobs.alttext import fill_alt_texts as fill_alt_texts
+from caption.jobs.alttext import MIN_SIDE, AltEntry, AltOptions, AltReport, fill_alt_texts
+
+__all__ = ["MIN_SIDE", "AltEntry", "AltOptions", "AltReport", "fill_alt_texts"]

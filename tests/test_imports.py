@@ -5,6 +5,7 @@ appear.
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -177,6 +178,30 @@ def test_public_names() -> None:
         assert getattr(caption, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         caption.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (
+            "caption.batch",
+            {"BatchOptions", "BatchProgress", "BatchReport", "find_pictures", "run_batch"},
+        ),
+        ("caption.alttext", {"AltEntry", "AltOptions", "AltReport", "fill_alt_texts"}),
+        (
+            "caption.download",
+            {"DownloadPlan", "download_model", "is_whole", "main", "plan", "probe_hub"},
+        ),
+        (
+            "caption.download",
+            {"EXIT_OK", "EXIT_USAGE", "EXIT_NETWORK", "EXIT_DISK_FULL", "EXIT_CORRUPT"},
+        ),
+    ],
+)
+def test_older_places_hand_names_on(module: str, names: set[str]) -> None:
+    older = importlib.import_module(module)
+    assert names <= set(older.__all__)
+    assert all(hasattr(older, name) for name in older.__all__)
 
 
 def test_every_error_is_public() -> None:
