@@ -1,4 +1,4 @@
-"""The page's style and script, and what the script is told: one JSON `<script>` in the page's head."""
+"""The page's style and script, and the script's values: one JSON `<script>` in the page's head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks for a grounded text, as pieces of HTML. Nothing of a model's text becomes markup.
+"""The evidence for a grounded text, as pieces of HTML. Nothing of a model's text becomes markup.
 
 Every sentence and word is a button that carries what static/evidence.js draws over the picture.
 """

@@ -264,7 +264,7 @@ class DescribeTab:
         seeds: Seeds,
         request: gr.Request,
     ) -> Iterator[Updates]:
-        """Progress, text and statistics as they grow, and what speaks for the text at the end."""
+        """Progress, text and statistics as they grow, and the evidence for the text at the end."""
         with errors_as_toasts(), self._service.runs.flag(request.session_hash or "") as flag:
             run = Run.start(image, detail, multi_round, strategy, seeds)
             work = self._service.work(run.image, run.options, flag.is_set)
@@ -338,7 +338,7 @@ class DescribeTab:
         return updates
 
     def _evidence(self, shown: Shown) -> Updates:
-        """A description's text and what speaks for it."""
+        """A description's text and the evidence for it."""
         support = mean_support(shown.description)
         return {
             self.text: phrases.description_text(shown.description),
@@ -349,7 +349,7 @@ class DescribeTab:
         }
 
     def _no_evidence(self) -> Updates:
-        """While there is text that nothing speaks for yet."""
+        """While there is text without evidence yet."""
         return {
             self.mean_support: gr.update(value="", visible=False),
             self.dropped: "",
