@@ -43,7 +43,7 @@ TEXTS: dict[str, str] = {
     "refusal.noise": "画面像随机的噪点，认不出任何东西",
     "refusal.foreign": "它和当前模型学过的图片相差太远，写出来的内容不可信，请换一个模型或换一张图片",
     "refusal.unsupported": "没有一句话得到图片足够的支持",
-    # A description while it grows, and what speaks for it.
+    # A description while it grows, and the evidence for it.
     "stage.encoding": "编码图片",
     "stage.prompts": "多提示词生成",
     "stage.extension": "扩展",

@@ -9,10 +9,9 @@ import html
 import json
 from pathlib import Path
 
+from caption.image.regions import WHOLE
 from caption.locale import messages, phrases, text
 from caption.types import Box, Description, Sentence, WordEvidence
-
-WHOLE_PICTURE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 def picture_mark(image: str | bytes) -> str:
@@ -87,7 +86,7 @@ def _row(sentence: Sentence, calibrated: bool) -> str:
     support = phrases.support(sentence.support, calibrated)
     region = phrases.region(sentence.region)
     label = text("evidence.label", region=region, support=support)
-    drawn = _drawn(sentence.text, label, box=sentence.region or WHOLE_PICTURE)
+    drawn = _drawn(sentence.text, label, box=sentence.region or WHOLE)
     origin = text("evidence.origin", region=region, round=sentence.round, prompt=_prompt(sentence))
     return (
         f'<li><button type="button" class="sentence" lang="en" aria-pressed="false"'
