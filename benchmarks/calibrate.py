@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 from benchmarks.coco import Captioned
 from benchmarks.truth import verdict
 from caption import DescribeOptions, Describer, load_describer
-from caption.evidence.calibration import CALIBRATION_FILE, Calibration, Known, sha256_of
+from caption.evidence.calibration import CALIBRATION_FILE, Calibration, Known
 from caption.evidence.judge import Judge, agreement, numbers, summary
-from caption.hub.files import WEIGHTS_FILE
+from caption.hub.files import WEIGHTS_FILE, sha256_of
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
 from caption.language.claims import Claim, claims

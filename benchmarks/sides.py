@@ -22,6 +22,7 @@ from transformers import (
 
 from benchmarks.timing import synchronize
 from caption.decoding import decode, generate
+from caption.model.device import native_precision
 from caption.model.features import ImageFeatures
 from caption.model.loading import load_model
 from caption.options import DecodingOptions
@@ -34,14 +35,8 @@ def fixed(options: DecodingOptions, tokens: int) -> DecodingOptions:
 
 def native_half(device: str) -> str | None:
     """The 16-bit precision that the device computes in natively, if any."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
-    if kind != "cpu":
-        return "float16"
-    flags = torch.cpu.get_capabilities()
-    has_bfloat16 = any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return "bfloat16" if has_bfloat16 else None
+    precision = native_precision(torch.device(device))
+    return None if precision == "float32" else precision
 
 
 def one_piece_words(text: str, vocabulary: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from caption.errors import CaptionError, ImageError, ModelError
 from caption.evidence.judge import Judge
-from caption.flow import Stop, ask_stop, drain, in_background
+from caption.flow import Stop, ask_stop, drain, in_background, mapped
 from caption.hub.find import DamagedModel
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
@@ -129,17 +129,13 @@ class Describer:
             return drain(self._pipeline(image, chosen, ended), emit)
 
         latest = Progress(0.0, "encoding")
-        events = in_background(work)
-        try:
-            while True:
-                try:
-                    latest = next(events) or latest
-                except StopIteration as finished:
-                    yield finished.value
-                    return
-                yield latest
-        finally:
-            events.close()
+
+        def repeated(progress: Progress | None) -> Progress:
+            nonlocal latest
+            latest = progress or latest
+            return latest
+
+        yield (yield from mapped(in_background(work), repeated))
 
     def check(self, image: ImageSource, texts: Sequence[str]) -> list[float]:
         """How well a picture supports each text, 0 to 1: the support of its weakest statement.

@@ -1,11 +1,13 @@
 """The one error family: an exception carries a code, the edge turns the code into words.
 
-Every code stands in `HTTP_STATUS`; `caption.locale.messages` holds the Chinese sentence for each.
+Every code stands in `HTTP_STATUS`; `caption.locale.zh` holds the Chinese sentence for each.
 The text of an exception is English, for logs and developers, and may name a path: it is never shown
 to a client.
 """
 
 from __future__ import annotations
+
+import errno
 
 # Code -> HTTP status. The only list of codes.
 HTTP_STATUS: dict[str, int] = {
@@ -93,3 +95,8 @@ class Cancelled(CaptionError):
     """The caller asked to stop, or its deadline passed (code `deadline`)."""
 
     default_code = "cancelled"
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a write failed for want of space, on the disk or in the user's quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,9 +1,10 @@
-"""How long work is told and ended: generators that yield progress and return a result, and a
-question whether to stop.
+"""Long work that reports and can be stopped: generators that yield progress and return a result,
+and a question whether to stop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator
@@ -15,7 +16,7 @@ Item = TypeVar("Item")
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
-# Asked again and again by whoever works: true ends the work. None: nobody will.
+# Work asks it again and again: true ends the work. None: it is never ended.
 Stop = Callable[[], bool] | None
 
 
@@ -35,6 +36,20 @@ def drain(
         except StopIteration as finished:
             result: Result = finished.value
             return result
+
+
+def mapped(
+    steps: Generator[Step, None, Result], change: Callable[[Step], Item]
+) -> Generator[Item, None, Result]:
+    """`change(step)` for each step of a generator; returns what that returns and closes it."""
+    with contextlib.closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as finished:
+                result: Result = finished.value
+                return result
+            yield change(step)
 
 
 def in_background(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,13 @@ from PIL import Image
 
 from caption.describe import Describer
 from caption.errors import ModelError, OptionsError
-from caption.evidence.calibration import CALIBRATION_FILE, Calibration, find_calibration, sha256_of
+from caption.evidence.calibration import CALIBRATION_FILE, Calibration, find_calibration
 from caption.evidence.judge import Judge
-from caption.hub.files import WEIGHTS_FILE
-from caption.hub.find import DamagedModel, FoundModel, find_model, matcher_for
-from caption.hub.specs import captioners
+from caption.hub.files import WEIGHTS_FILE, sha256_of
+from caption.hub.find import DamagedModel, FoundModel, find_model, matcher_for, model_folder
+from caption.hub.specs import ModelSpec, captioners
 from caption.options import DescribeOptions
+from caption.types import KindName
 
 if TYPE_CHECKING:
     from caption.model.matcher import MatchingModel
@@ -58,6 +60,29 @@ def load_describer(
     raise ModelError(
         f"no usable model. {faults}".strip(), code="model_damaged" if damaged else "model_missing"
     )
+
+
+def try_model(spec: ModelSpec) -> None:
+    """Load a model of the registry on the CPU, as one of its kind is loaded. Raises `ModelError`
+    where that fails.
+    """
+    TRIALS[spec.kind.name](spec)
+
+
+def _try_captioner(spec: ModelSpec) -> None:
+    load_describer(spec.name, "cpu", "float32")
+
+
+def _try_matcher(spec: ModelSpec) -> None:
+    from caption.model.loading import load_matcher
+
+    load_matcher(model_folder(spec), "cpu", "float32")
+
+
+TRIALS: Mapping[KindName, Callable[[ModelSpec], None]] = {
+    "captioner": _try_captioner,  # warmed up too, with its matcher
+    "matcher": _try_matcher,
+}
 
 
 def _load(

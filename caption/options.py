@@ -54,6 +54,14 @@ def check_flag(name: str, value: object) -> None:
         raise OptionsError(f"{name} must be True or False, not {shown(value)}", name=name)
 
 
+def check_strategy(name: str, strategy: StrategyName, needed: StrategyName) -> None:
+    """The option `name` is given, and works with one strategy only."""
+    if strategy != needed:
+        raise OptionsError(
+            f"{name} does nothing without the strategy {needed}", name=name, strategy=needed
+        )
+
+
 def check_text(name: str, value: object, *, code: str = "bad_param") -> str:
     """A text of the user's own without control characters (white space becomes spaces), at most
     `MAX_PROMPT_CHARACTERS` long.
@@ -172,16 +180,10 @@ class DescribeOptions:
         check_flag("suppress_nonwords", self.suppress_nonwords)
         if self.min_support is not None:
             check_number("min_support", self.min_support, 0.0, 1.0)
-            self._needs("min_support", "grounded")
+            check_strategy("min_support", self.strategy, "grounded")
         check_whole("seed", self.seed, 0, MAX_SEED)
         object.__setattr__(
             self, "prompt", check_text("prompt", self.prompt, code="prompt_too_long")
         )
         if self.prompt:
-            self._needs("prompt", "plain")
-
-    def _needs(self, name: str, strategy: StrategyName) -> None:
-        if self.strategy != strategy:
-            raise OptionsError(
-                f"{name} does nothing without the strategy {strategy}", name=name, strategy=strategy
-            )
+            check_strategy("prompt", self.strategy, "plain")

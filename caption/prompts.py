@@ -144,8 +144,8 @@ class Tables:
     grounded_prompts: tuple[str, ...] = ("", "a photography of", "a detailed photography of")
     region_prompts: tuple[str, ...] = ("",)
     # Below on the left and on the right, and the middle above; about squares, for the tower
-    # squeezes what isn't. The upper corners are in none. On drawn scenes five smaller regions told
-    # no more, two told less.
+    # squeezes what isn't. The upper corners are in none. On drawn scenes five smaller regions
+    # brought no more, two brought less.
     regions: tuple[Box, ...] = (
         (0.0, 0.25, 0.65, 0.95),
         (0.35, 0.25, 1.0, 0.95),
@@ -176,6 +176,9 @@ class Tables:
     # The support a statement needs where the model has a matcher and no calibration: the matcher's
     # verdict (CapFilt's 0.5).
     min_match: float = 0.5
+    # Below this a picture is foreign (`caption.evidence.judge.Judge.familiarity`): 0.5 is the limit
+    # of what the model was measured to know.
+    min_familiarity: float = 0.5
 
     @property
     def instructions(self) -> tuple[str, ...]:
@@ -197,6 +200,7 @@ class Tables:
         if not 0 <= self.middle[0] <= self.middle[1] <= 1:
             raise OptionsError("middle must be two shares in ascending order", name="middle")
         check_number("min_match", self.min_match, 0.0, 1.0)
+        check_number("min_familiarity", self.min_familiarity, 0.0, 1.0)
 
 
 def _check_keys(name: str, keys: Iterable[str], expected: tuple[str, ...]) -> None:

@@ -17,6 +17,8 @@ Box = tuple[float, float, float, float]
 
 StrategyName = Literal["grounded", "forced", "plain"]
 Detail = Literal["high", "medium", "low"]
+# What a model does: it writes captions, or says how well a sentence fits a picture.
+KindName = Literal["captioner", "matcher"]
 # What a description is doing, or what a candidate came from. "suppositions" only names where a
 # candidate came from, "encoding" and "checking" only what is being done.
 StageName = Literal[
@@ -52,7 +54,7 @@ REASONS: Mapping[Reason, str] = MappingProxyType(
         "leader": "the longest candidate, it leads the text",
         "combined": "it added phrases to the text",
         "nothing_new": "the text already has what it says, or is long enough",
-        "too_short": "no more than 20 characters after clean-up",
+        "too_short": "no longer than `Tables.min_candidate_characters` after clean-up",
         "longest": "long enough beyond the text before, it takes its place",
         "no_gain": "not long enough beyond the text before",
         "no_room": "skipped: the prompt would leave too few new tokens",
@@ -67,9 +69,7 @@ REASONS: Mapping[Reason, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class CaptionStats:
-    """Length of a text. `characters` counts code points; `words` as `caption.language.text.words`
-    does.
-    """
+    """Length of a text. `characters` counts code points; `words` as `caption_stats` does."""
 
     characters: int = 0
     words: int = 0
@@ -110,7 +110,7 @@ class WordEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for a statement (see `caption.evidence.judge`).
+    """What speaks for a statement.
 
     `match` and `match_region` are a matcher's log-odds that it fits the whole picture, and without
     its place the region it came from; None where no matcher looked. `likelihood` is the
@@ -182,7 +182,9 @@ class Progress:
     partial_text: str = ""
 
 
-EVEN = 0.5  # uncalibrated support of what a picture makes as likely as a blank picture does
+# By definition, no choice: the uncalibrated support of what a picture makes exactly as likely as a
+# blank picture does, and the probability of what is as likely true as false.
+EVEN = 0.5
 
 
 def is_supported(statement: Sentence, min_support: float, *, calibrated: bool) -> bool:
@@ -205,7 +207,7 @@ class Description:
     kept.
 
     The rest is the strategy "grounded": `statements` is everything that was checked, from which
-    `caption.describe.with_min_support` makes the text anew; `min_support` what a statement needed
+    `with_min_support` makes the text anew; `min_support` what a statement needed
     to enter this text; `calibrated` whether supports are probabilities measured for this model.
     `refusal` says why nothing was described ("blank", "noise", "foreign", "unsupported"), else
     None; the text is empty then, and `readability` (0 to 1, None where nobody asked) says how

@@ -1,4 +1,6 @@
-"""background: work in a thread that never goes quiet, ends when closed, and hands its errors on."""
+"""flow: stopping, draining and mapping generators; work in a thread that never goes quiet, ends when
+closed, and hands its errors on.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,64 @@ import weakref
 
 import pytest
 
-from caption.flow import in_background
+from caption.errors import Cancelled
+from caption.flow import ask_stop, drain, in_background, mapped
 
 
-def drain(generator):
-    items = []
-    while True:
+def drained(generator):
+    """(what it yields, what it returns)."""
+    items: list[object] = []
+    result = drain(generator, items.append)
+    return items, result
+
+
+def counting(end):
+    yield from range(end)
+    return "done"
+
+
+def test_only_yes_stops() -> None:
+    ask_stop(None)
+    ask_stop(lambda: False)
+    with pytest.raises(Cancelled, match="between pictures") as caught:
+        ask_stop(lambda: True, "between pictures")
+    assert caught.value.code == "cancelled"
+
+
+def test_draining_hands_on_the_steps_and_returns_the_result() -> None:
+    items: list[int] = []
+    assert drain(counting(3), items.append) == "done"
+    assert items == [0, 1, 2]
+    assert drain(counting(3)) == "done"
+
+
+def test_a_drained_error_goes_on() -> None:
+    def failing():
+        yield 1
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        drain(failing())
+
+
+def test_mapped_steps_and_the_result_as_it_is() -> None:
+    assert drained(mapped(counting(3), lambda number: -number)) == ([0, -1, -2], "done")
+
+
+def test_closing_a_mapped_generator_closes_the_one_in_it() -> None:
+    ended = []
+
+    def endless():
         try:
-            items.append(next(generator))
-        except StopIteration as finished:
-            return items, finished.value
+            while True:
+                yield 1
+        finally:
+            ended.append(True)
+
+    generator = mapped(endless(), str)
+    assert next(generator) == "1"
+    generator.close()
+    assert ended == [True]
 
 
 def test_items_in_order_then_the_result() -> None:
@@ -27,7 +77,7 @@ def test_items_in_order_then_the_result() -> None:
             emit(number)
         return "done"
 
-    items, result = drain(in_background(work))
+    items, result = drained(in_background(work))
     assert [item for item in items if item is not None] == [0, 1, 2, 3, 4]
     assert result == "done"
 
@@ -37,7 +87,7 @@ def test_quiet_work_yields_none() -> None:
     generator = in_background(lambda emit, closed: release.wait(10), idle_s=0.01)
     assert [next(generator) for _ in range(3)] == [None, None, None]
     release.set()
-    assert drain(generator)[1] is True
+    assert drained(generator)[1] is True
 
 
 def test_an_error_is_raised_by_the_generator() -> None:

@@ -187,7 +187,7 @@ def test_public_names() -> None:
             "caption.batch",
             {"BatchOptions", "BatchProgress", "BatchReport", "find_pictures", "run_batch"},
         ),
-        ("caption.alttext", {"AltEntry", "AltOptions", "AltReport", "fill_alt_texts"}),
+        ("caption.alttext", {"AltEntry", "AltOptions", "AltReport", "fill_alt_texts", "shortened"}),
         (
             "caption.download",
             {"DownloadPlan", "download_model", "is_whole", "main", "plan", "probe_hub"},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import get_args
 
+from caption.hub.specs import KINDS
+from caption.loading import TRIALS
 from caption.locale import zh
 from caption.options import DETAILS, STRATEGY_NAMES
 from caption.prompts import DEFAULT_TABLES
@@ -14,6 +16,7 @@ from caption.types import (
     CaptionStats,
     Description,
     Detail,
+    KindName,
     Reason,
     Refusal,
     Sentence,
@@ -31,6 +34,14 @@ class TestNames:
 
     def test_details(self) -> None:
         assert get_args(Detail) == tuple(DEFAULT_TABLES.rounds) == DETAILS
+
+    def test_kinds(self) -> None:
+        assert get_args(KindName) == tuple(KINDS)
+        assert {kind.name for kind in KINDS.values()} == set(KINDS)
+        assert {f"cli.models.kind.{name}" for name in KINDS} <= set(zh.TEXTS)
+
+    def test_every_kind_can_be_tried(self) -> None:
+        assert set(TRIALS) == set(KINDS)
 
     def test_reasons(self) -> None:
         assert get_args(Reason) == tuple(REASONS)

@@ -99,7 +99,7 @@ def _describe_picture(
 
 def _source(name: str) -> str | bytes:
     """A file's name, or the bytes of the picture on standard input."""
-    from caption.image.load import MAX_BYTES
+    from caption.image.limits import MAX_BYTES
 
     if name != STANDARD_INPUT:
         return name

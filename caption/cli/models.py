@@ -11,9 +11,9 @@ from caption.cli.exits import EXIT_OK, EXIT_SOME_FAILED, Unable
 from caption.cli.options import add_command
 from caption.cli.terminal import put
 from caption.errors import ModelError
-from caption.hub.files import WEIGHTS_FILE
+from caption.hub.files import WEIGHTS_FILE, sha256_of
 from caption.hub.find import folder_state, model_folder, models_root
-from caption.hub.specs import MODELS, ModelSpec
+from caption.hub.specs import CAPTIONER, MODELS, ModelSpec
 from caption.locale import messages, phrases, text
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _as_json(spec: ModelSpec) -> str:
         "approx_bytes": spec.approx_bytes,
         "state": folder_state(spec),
         "folder": str(model_folder(spec)),
-        "writes": spec.kind.writes_captions,
+        "writes": spec.kind is CAPTIONER,
     }
     return json.dumps(fields, ensure_ascii=False)
 
@@ -79,16 +79,11 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _is_sound(spec: ModelSpec) -> bool:
     """Whether a model loads and works; a line on standard output says so."""
-    from caption.evidence.calibration import sha256_of
-    from caption.loading import load_describer
-    from caption.model.loading import load_matcher
+    from caption.loading import try_model
 
     folder = model_folder(spec)
     try:
-        if spec.kind.writes_captions:
-            load_describer(spec.name, "cpu", "float32")
-        else:
-            load_matcher(folder, "cpu", "float32")
+        try_model(spec)
     except ModelError as error:
         message = messages.message(error)
         put(text("cli.models.unsound", name=spec.name, message=message, error=error))

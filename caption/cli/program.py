@@ -7,7 +7,6 @@ needs it.
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +20,7 @@ from caption.cli.exits import (
 from caption.cli.options import option_message
 from caption.cli.parser import build_parser
 from caption.cli.terminal import drop_output, prepare_streams, say
-from caption.errors import CaptionError
+from caption.errors import CaptionError, is_disk_full
 from caption.locale import messages, text
 
 
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit_code = EXIT_DISK_FULL if error.code == "disk_full" else EXIT_USAGE
         return _fail(option_message(error), exit_code)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             return _fail(text("cli.io_error", error=error))
         drop_output()
         return _fail(messages.message(CaptionError(str(error), code="disk_full")), EXIT_DISK_FULL)

@@ -8,7 +8,6 @@ library only.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import logging
@@ -81,15 +80,6 @@ class Calibration:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
-
-
-def sha256_of(file: Path) -> str:
-    """The hash of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def logistic(odds: float) -> float:

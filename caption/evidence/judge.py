@@ -1,6 +1,6 @@
 """How well a picture supports a statement: `Judge` gathers the evidence and weighs it.
 
-Three witnesses, put together by the model's calibration:
+Three kinds of evidence, put together by the model's calibration:
 
 - the matcher (BLIP's image-text matching head; Li et al. 2022 use it as the filter of CapFilt)
   reads the whole statement beside the picture, and every thing that it names beside the regions,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from caption.model.blip import BlipModel
     from caption.model.features import ImageFeatures
     from caption.model.matcher import MatchingModel
-
-FAMILIAR = 0.5  # see `Judge.familiarity`: a picture at the limit of what is known
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ class Judge:
         return 0.0 if self.matcher is None else min_match
 
     def familiarity(self, sight: Sight) -> float | None:
-        """How much the first look is like the pictures the model was made for, 0 to 1; below
-        `FAMILIAR` it is foreign. None where the model's pictures weren't measured.
+        """How much the first look is like the pictures the model was made for, 0 to 1; 0.5
+        at the limit of what was measured. None where the model's pictures weren't measured.
         """
         if self.calibration is None or self.calibration.known is None:
             return None
@@ -179,7 +177,7 @@ class Judge:
         """
         owners = [0] * len(texts) if looks is None else list(looks)
         seeing = self.model.follow(sight.captioner, texts, owners, stop)
-        blind = self.model.follow(self._blank, texts, None, stop, looks=False)
+        blind = self.model.follow(self._blank, texts, None, stop, with_attention=False)
         return [
             Followed(text, sight.boxes[owner], seeing_scores, blind_scores)
             for text, owner, seeing_scores, blind_scores in zip(

@@ -15,7 +15,7 @@ from caption.hub.files import (
     PREPROCESSOR_FILE,
     TOKENIZER_FILE,
     VOCAB_FILE,
-    is_whole,
+    is_integer,
     read_bytes,
     read_json,
 )
@@ -72,7 +72,7 @@ def _check_config(config: dict[str, Any], architecture: str) -> tuple[int, int]:
     text = _sizes("text_config", settings, _TEXT_SIZES)
     for key, default in _TEXT_IDS.items():
         value = settings.get(key, default)
-        if not is_whole(value) or not 0 <= value < text["vocab_size"]:
+        if not is_integer(value) or not 0 <= value < text["vocab_size"]:
             raise ModelError(
                 f"{CONFIG_FILE}: text_config.{key} must be a token id below {text['vocab_size']}, not {value!r}"
             )
@@ -92,7 +92,7 @@ def _sizes(
     sizes: dict[str, int] = {}
     for key, (default, limit) in limits.items():
         value = settings.get(key, default)
-        if not is_whole(value) or not 1 <= value <= limit:
+        if not is_integer(value) or not 1 <= value <= limit:
             raise ModelError(
                 f"{CONFIG_FILE}: {part}.{key} must be a whole number from 1 to {limit}, not {value!r}"
             )

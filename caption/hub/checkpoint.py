@@ -17,7 +17,7 @@ from caption.errors import ModelError
 from caption.hub.files import (
     OTHER_WEIGHTS,
     WEIGHTS_FILE,
-    is_whole,
+    is_integer,
     parse_json,
     read_bytes,
     read_json,
@@ -112,12 +112,12 @@ def _tensor_span(name: str, key: str, entry: object) -> tuple[int, int]:
         raise ModelError(
             f"{name}: {key!r} is {dtype!r}; weights must be float32, float16 or bfloat16"
         )
-    if not isinstance(shape, list) or not all(is_whole(side) and side >= 0 for side in shape):
+    if not isinstance(shape, list) or not all(is_integer(side) and side >= 0 for side in shape):
         raise ModelError(f"{name}: {key!r} has the shape {shape!r}")
     if (
         not isinstance(offsets, list)
         or len(offsets) != 2
-        or not all(map(is_whole, offsets))
+        or not all(map(is_integer, offsets))
         or offsets[0] < 0
     ):
         raise ModelError(f"{name}: {key!r} has the offsets {offsets!r}")

@@ -5,7 +5,6 @@ The download grows in a hidden folder beside its place; a lock there keeps two o
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import threading
@@ -18,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from caption.errors import CaptionError, ModelError, OptionsError
+from caption.errors import CaptionError, ModelError, OptionsError, is_disk_full
 from caption.flow import Stop, ask_stop
 from caption.hub.checkpoint import check_folder
 from caption.hub.files import OTHER_WEIGHTS, WEIGHTS_FILE
@@ -36,7 +35,7 @@ SPARE_BYTES = 256 << 20  # left free on the disk
 
 OnProgress = Callable[[int, int], None]
 Listing = tuple[HubRepo, tuple[HubFile, ...]]
-T = TypeVar("T")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -223,11 +222,11 @@ def _sum_up(failures: Sequence[DownloadError]) -> DownloadError:
     return DownloadError("; ".join(str(error) for error in failures), reason=reason)
 
 
-def _in_background(ask: Callable[[], T]) -> Future[T]:
+def _in_background(ask: Callable[[], Answer]) -> Future[Answer]:
     """`ask()` in a daemon thread: one that hangs is left behind, it doesn't hold up the process's
     end.
     """
-    future: Future[T] = Future()
+    future: Future[Answer] = Future()
 
     def run() -> None:
         try:
@@ -239,7 +238,7 @@ def _in_background(ask: Callable[[], T]) -> Future[T]:
     return future
 
 
-def _wait(future: Future[T], timeout_s: float, stop: Stop) -> T:
+def _wait(future: Future[Answer], timeout_s: float, stop: Stop) -> Answer:
     end = time.monotonic() + timeout_s
     while not future.done():
         if time.monotonic() >= end:
@@ -339,7 +338,7 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise CaptionError(f"the disk is full: {error}", code="disk_full") from error
         raise DownloadError(f"can't write: {error}", reason="unwritable") from error
 

@@ -6,6 +6,7 @@ pass.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json(path.name, read_bytes(path))
 
 
-def is_whole(value: object) -> bool:
+def sha256_of(file: Path) -> str:
+    """The hash of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def is_integer(value: object) -> bool:
     """Whether a JSON value is a whole number (`true` is none)."""
     return isinstance(value, int) and not isinstance(value, bool)

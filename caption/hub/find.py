@@ -114,7 +114,8 @@ def matcher_for(
     spec = MODELS.get(captioner.name)
     # a user's folder may have one of our names
     if spec and captioner.folder.resolve() == model_folder(spec, root).resolve():
-        matchers = [MODELS[name] for name in spec.needs]
+        needed = [MODELS[name] for name in spec.needs]
+        matchers = [other for other in needed if other.kind is MATCHER]
         return _first_whole((matcher, model_folder(matcher, root)) for matcher in matchers)
     own = ModelSpec(OWN_MATCHER, OWN_MATCHER, MATCHER, "photographs", parameters=0, approx_bytes=0)
     published = [

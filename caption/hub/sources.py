@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caption.errors import Cancelled, CaptionError
+from caption.hub.proxies import leave_out_this_machine
 from caption.hub.specs import HubRepo
 
 SOURCES = ("modelscope", "huggingface")  # in the order "auto" asks them
@@ -82,13 +83,7 @@ def _endpoint(source: str) -> str:
 
 def _settle_environment() -> None:
     """No proxy for this machine itself, and nothing asked of a hub but the listing and the files."""
-    entries = [
-        os.environ.get("NO_PROXY", ""),
-        os.environ.get("no_proxy", ""),
-        "localhost,127.0.0.1,::1",
-    ]
-    hosts = dict.fromkeys(host.strip() for host in ",".join(entries).split(",") if host.strip())
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(hosts)
+    leave_out_this_machine(os.environ)
     # asks in which data centre we are
     os.environ.setdefault("MODELSCOPE_DOWNLOAD_INTRA_CLOUD", "false")
     # `caption.hub.download` holds a lock of its own, beside the model; modelscope's lies in the

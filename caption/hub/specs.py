@@ -16,6 +16,7 @@ from caption.hub.files import (
     VOCAB_FILE,
     WEIGHTS_FILE,
 )
+from caption.types import KindName
 
 Subject = Literal["drawn scenes", "photographs"]
 
@@ -31,9 +32,8 @@ class Kind:
     vocab.txt and tokenizer_config.json say all that it says.
     """
 
-    name: str
+    name: KindName
     architecture: str
-    writes_captions: bool
     check_settings: Callable[[Path, str], None] = blip.check_settings
     required_files: tuple[str, ...] = (
         CONFIG_FILE,
@@ -45,9 +45,9 @@ class Kind:
     optional_files: tuple[str, ...] = ("special_tokens_map.json",)
 
 
-CAPTIONER = Kind("captioner", "BlipForConditionalGeneration", writes_captions=True)
-# Says how well a sentence fits a picture, writes none.
-MATCHER = Kind("matcher", "BlipForImageTextRetrieval", writes_captions=False)
+CAPTIONER = Kind("captioner", "BlipForConditionalGeneration")
+MATCHER = Kind("matcher", "BlipForImageTextRetrieval")
+KINDS: dict[KindName, Kind] = {kind.name: kind for kind in (CAPTIONER, MATCHER)}
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ModelSpec:
     """One model we know.
 
     `folder` is its name below `models_root()`. `suits` says which pictures it was trained on.
-    `needs` names the models it works with, the preferred first: a captioner's matchers, of which
-    the first whole one is taken. `repos` are tried in order (empty: bundled, nothing to download).
+    `needs` names the models it works with, the preferred first: of each kind the first whole one
+    is taken. `repos` are tried in order (empty: bundled, nothing to download).
     `sha256` holds the hashes known beforehand by file name, the others come from the hub's own
     listing. `parameters` and `approx_bytes` (of the whole folder) are rounded, for messages only.
     """
@@ -159,7 +159,7 @@ MODELS: dict[str, ModelSpec] = {
 }
 
 # What `--demo` asks for: the captioner that comes with the program.
-DEMO = next(spec.name for spec in MODELS.values() if spec.kind.writes_captions and not spec.repos)
+DEMO = next(spec.name for spec in MODELS.values() if spec.kind is CAPTIONER and not spec.repos)
 
 # What is offered, and fetched by itself, where the bundled model is all there is.
 RECOMMENDED = next(spec.name for spec in MODELS.values() if spec.kind is CAPTIONER and spec.repos)
@@ -167,7 +167,7 @@ RECOMMENDED = next(spec.name for spec in MODELS.values() if spec.kind is CAPTION
 
 def captioners() -> list[ModelSpec]:
     """The models that write captions, in the order of preference."""
-    return [spec for spec in MODELS.values() if spec.kind.writes_captions]
+    return [spec for spec in MODELS.values() if spec.kind is CAPTIONER]
 
 
 def model_spec(name: str) -> ModelSpec:

@@ -20,7 +20,7 @@ import httpcore
 import httpx
 
 from caption.errors import CaptionError
-from caption.image.load import MAX_BYTES
+from caption.image.limits import MAX_BYTES, too_large
 
 MAX_URL_CHARACTERS = 2048
 MAX_REDIRECTS = 3
@@ -205,17 +205,14 @@ async def _follow(pool: httpcore.AsyncConnectionPool, url: httpx.URL) -> tuple[b
 async def _content(answer: httpcore.Response) -> bytes:
     if answer.status != 200:
         raise CaptionError(f"the URL's server answered {answer.status}", code="url_failed")
-    too_large = CaptionError(
-        f"more than {MAX_BYTES} bytes", code="too_large", max_mib=MAX_BYTES // 2**20
-    )
     length = _header(answer, b"content-length")
     if length.isdecimal() and int(length) > MAX_BYTES:
-        raise too_large
+        raise too_large(MAX_BYTES)
     chunks, size = [], 0
     async for chunk in answer.aiter_stream():
         size += len(chunk)
         if size > MAX_BYTES:
-            raise too_large
+            raise too_large(MAX_BYTES)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -20,12 +20,11 @@ from PIL import Image, ImageOps, TiffImagePlugin
 
 from caption.errors import ImageError
 from caption.image.formats import format_of, is_cut
-from caption.image.limits import check_size, too_many_pixels
+from caption.image.limits import MAX_BYTES as MAX_BYTES
+from caption.image.limits import check_size, too_large, too_many_pixels
 from caption.image.pixels import upright_rgb
 from caption.image.slim import slim
 from caption.image.tiff import check_tiff_directory, check_tiff_tiles, is_inverted
-
-MAX_BYTES = 20 * 2**20
 
 # a drive letter is one character: no scheme
 _URL = re.compile(r"\s*(?:[a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
@@ -57,11 +56,7 @@ def load_image(source: str | os.PathLike[str] | bytes | Image.Image) -> Image.Im
     if not data:
         raise ImageError("the image has no bytes", code="no_image")
     if len(data) > MAX_BYTES:
-        raise ImageError(
-            f"the image has more than {MAX_BYTES} bytes",
-            code="too_large",
-            max_mib=MAX_BYTES // 2**20,
-        )
+        raise too_large(MAX_BYTES)
     return _decode(data)
 
 
@@ -74,7 +69,7 @@ def _read_file(source: str | os.PathLike[str]) -> bytes:
         if _URL.match(path):
             raise ImageError("the path is a URL", code="url_forbidden")
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ImageError(f"{path!r} is not a regular file")
             return file.read(MAX_BYTES + 1)
@@ -85,8 +80,10 @@ def _read_file(source: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"can't read {path!r}: {error}", code=code) from error
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a FIFO waits for its writer; it does nothing to a regular file.
+def open_at_once(path: str, flags: int) -> int:
+    """An `opener` for `open` that never waits: without O_NONBLOCK, a FIFO is opened when its writer
+    comes. It does nothing to a regular file.
+    """
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 

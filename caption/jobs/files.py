@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caption.errors import CaptionError, OptionsError
+from caption.errors import CaptionError, OptionsError, is_disk_full
 
 MAX_NAME_BYTES = 255  # of a file, on nearly every system
 
@@ -32,7 +32,7 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise CaptionError(f"the disk is full: {error}", code="disk_full") from error
         raise
 

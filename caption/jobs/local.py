@@ -19,7 +19,8 @@ from PIL import Image
 
 from caption.errors import CaptionError, ImageError
 from caption.flow import Stop, ask_stop
-from caption.image.load import MAX_BYTES, load_image
+from caption.image.limits import MAX_BYTES
+from caption.image.load import load_image, open_at_once
 from caption.image.metadata import caption_of, content_hash, with_caption
 from caption.jobs.files import is_of, read_text_file, write_file, write_text_file
 from caption.jobs.find import Picture
@@ -49,7 +50,7 @@ def run_batch(
 
     `output` is a file; for an album a file or a folder; for caption files a folder, or None to put
     them beside the pictures. What is in the journal isn't done again, however the last run ended. A
-    picture that fails is told and the run goes on; the next run tries again unless the fault lies
+    picture that fails is reported and the run goes on; the next run tries again unless the fault lies
     in the file and that is the same. `stop` is asked between and within batches.
 
     Raises `OptionsError` (source, output), `Cancelled`, and `CaptionError` (disk_full); all that
@@ -129,8 +130,7 @@ class LocalRun(Run):
     def work(self) -> Generator[Tally, None, None]:
         with closing(self._read_ahead()) as batches:
             for readings in batches:
-                outcomes = self._describe(readings)
-                tally = sum((self._settle(reading, outcomes) for reading in readings), Tally())
+                tally = self._describe_and_settle(readings)
                 readings.clear()  # the next ones need the images' room
                 yield tally
 
@@ -168,7 +168,7 @@ class LocalRun(Run):
 
     def _read(self, picture: Picture) -> _Reading:
         try:
-            with open(picture.path, "rb", opener=_open_at_once) as file:
+            with open(picture.path, "rb", opener=open_at_once) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return _PassedOver(picture, "special_file")
                 data = file.read(MAX_BYTES + 1)  # load_image refuses what is longer
@@ -205,10 +205,17 @@ class LocalRun(Run):
         try:
             text = read_text_file(self.caption_files[name])
         except OSError:
-            return False  # writing will tell
+            return False  # writing will fail, and is reported
         return text is not None and not is_of(text, self._captions(name))
 
     # -- describing and writing
+
+    def _describe_and_settle(self, readings: Sequence[_Reading]) -> Tally:
+        """Describe and write down. A failure holds its picture and all that was made of it, so it
+        mustn't outlive this call.
+        """
+        outcomes = self._describe(readings)
+        return sum((self._settle(reading, outcomes) for reading in readings), Tally())
 
     def _describe(self, readings: Sequence[_Reading]) -> dict[str, Description | CaptionError]:
         """By content, what becomes of pictures that were never described; each content once."""
@@ -336,8 +343,3 @@ class LocalRun(Run):
 
 def _lies_in_the_file(error: CaptionError) -> bool:
     return isinstance(error, ImageError) and not isinstance(error.__cause__, MemoryError)
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a FIFO waits for its writer; it does nothing to a regular file.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))

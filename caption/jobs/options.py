@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from caption.errors import OptionsError
 from caption.jobs.formats import FORMATS
-from caption.options import DescribeOptions, check_flag, check_one_of, check_text, check_whole
+from caption.options import (
+    DescribeOptions,
+    check_flag,
+    check_one_of,
+    check_strategy,
+    check_text,
+    check_whole,
+)
+from caption.strategies import STRATEGIES
 
 CATEGORY_PROMPT = "a {} product with "
 EXISTING = ("skip", "overwrite", "append")
@@ -56,21 +64,15 @@ class BatchOptions:
         for name in ("prefix", "suffix", "category"):
             object.__setattr__(self, name, check_text(name, getattr(self, name)))
         if self.category:
-            self._check_plain("category")
+            check_strategy("category", self.describe.strategy, "plain")
             if self.describe.prompt:
                 raise OptionsError(
                     "category and prompt both begin the caption", name="category", strategy="plain"
                 )
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1, 1024)
-            self._check_plain("batch_size")
+            check_strategy("batch_size", self.describe.strategy, "plain")
         _ = self.asked  # a category makes the prompt longer, which may be too long
-
-    def _check_plain(self, name: str) -> None:
-        if self.describe.strategy != "plain":
-            raise OptionsError(
-                f"{name} does nothing without the strategy plain", name=name, strategy="plain"
-            )
 
     @property
     def asked(self) -> DescribeOptions:
@@ -82,7 +84,7 @@ class BatchOptions:
     @property
     def together(self) -> int:
         """Pictures that go through the model together."""
-        if self.describe.strategy != "plain":
+        if STRATEGIES[self.describe.strategy].describe_together is None:
             return 1
         return self.batch_size or PICTURES_TOGETHER
 

@@ -1,4 +1,4 @@
-"""What a batch tells: counts that add up (`Tally`), progress while it runs, a report in the end."""
+"""What a batch reports: counts that add up (`Tally`), progress while it runs, a report in the end."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, zip_longest
 from typing import TypeVar
 
@@ -66,10 +66,10 @@ def _spoken(prompt: str) -> str:
     return pattern.strip() + ("" if tokens[-1].isalnum() else "?")
 
 
-_INSTRUCTION = re.compile(
-    rf"\b(?:{'|'.join(map(_spoken, DEFAULT_TABLES.instructions))})(?!\w)",
-    re.IGNORECASE,
-)
+def _any_of(instructions: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for these prompts; without words to look for it matches nothing."""
+    spoken = [_spoken(prompt) for prompt in instructions if re.search(r"\w", prompt)]
+    return re.compile(rf"\b(?:{'|'.join(spoken) or '(?!)'})(?!\w)", re.IGNORECASE)
 
 
 def _cut_prompt(text: str, prompt: str) -> str:
@@ -124,9 +124,9 @@ def _single_marks(text: str) -> str:
     )
 
 
-def _cut_instructions(text: str) -> str:
+def _cut_instructions(text: str, instruction: re.Pattern[str]) -> str:
     # the comma keeps what stood before and after it apart; at the ends it is cut as well
-    return _INSTRUCTION.sub(",", text)
+    return instruction.sub(",", text)
 
 
 def _cut_clause_echo(text: str) -> str:
@@ -198,33 +198,41 @@ def _upper_sentences(text: str) -> str:
     return _SENTENCE_START.sub(lambda start: start[1] + upper_first(start[2]), text)
 
 
-# In this order: spacing first, so that the later rules need to know one spelling only.
-RULES: tuple[Callable[[str], str], ...] = (
-    _drop_invisible,  # control characters, surrogates, bidirectional marks
-    _collapse_spaces,  # runs of white space, and at the ends
-    _join_tokens,  # don ' t, t - shirt, " stop ", 2 . 5
-    _tighten_marks,  # a dog , a cat → a dog, a cat
-    _single_marks,  # ,, → ,   :: → :   , . → .
-    _cut_instructions,  # the four instruction prompts, wherever they are echoed
-    _cut_leading,  # : - "a photo of", "this is a picture of a view of" …
-    _cut_clause_echo,  # a dog, a detailed photography of a cat → a dog, a cat
-    _collapse_loops,  # bald bald bald → bald
-    repair_nonwords,  # arafed man → a man
-    _cut_trailing,  # a dog, → a dog
-    _upper_sentences,  # a dog. a cat → A dog. A cat
-)
+@lru_cache(maxsize=16)  # one per `Tables` in use
+def _rules(instructions: tuple[str, ...]) -> tuple[Callable[[str], str], ...]:
+    """In this order: spacing first, so that the later rules need to know one spelling only."""
+    return (
+        _drop_invisible,  # control characters, surrogates, bidirectional marks
+        _collapse_spaces,  # runs of white space, and at the ends
+        _join_tokens,  # don ' t, t - shirt, " stop ", 2 . 5
+        _tighten_marks,  # a dog , a cat → a dog, a cat
+        _single_marks,  # ,, → ,   :: → :   , . → .
+        partial(_cut_instructions, instruction=_any_of(instructions)),  # wherever they are echoed
+        _cut_leading,  # : - "a photo of", "this is a picture of a view of" …
+        _cut_clause_echo,  # a dog, a detailed photography of a cat → a dog, a cat
+        _collapse_loops,  # bald bald bald → bald
+        repair_nonwords,  # arafed man → a man
+        _cut_trailing,  # a dog, → a dog
+        _upper_sentences,  # a dog. a cat → A dog. A cat
+    )
 
 
-def clean_caption(text: str, prompt: str | None = None) -> str:
+def clean_caption(
+    text: str,
+    prompt: str | None = None,
+    *,
+    instructions: tuple[str, ...] = DEFAULT_TABLES.instructions,
+) -> str:
     """A caption without echoes, non-words, loops and tokenizer spacing; "" where it held nothing
     else.
 
-    An echo of `prompt` at the start is cut as well. Cleaning twice changes nothing, and every word
-    of the result stands in `text`, the articles a and an excepted. Never raises on a string.
+    An echo of `prompt` at the start is cut as well, and `instructions` wherever they are echoed.
+    Cleaning twice changes nothing, and every word of the result stands in `text`, the articles a
+    and an excepted. Never raises on a string.
     """
-    rules: tuple[Callable[[str], str], ...] = (
-        RULES if prompt is None else (partial(_cut_prompt, prompt=prompt), *RULES)
-    )
+    rules = _rules(instructions)
+    if prompt is not None:
+        rules = (partial(_cut_prompt, prompt=prompt), *rules)
     before = None
     # Ends: every change shortens the text, takes a non-word out or sets the first letter, and none
     # undoes another.

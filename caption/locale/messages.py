@@ -47,11 +47,6 @@ def code_message(code: str, place: str) -> str:
     return text(key) if has_text(key) else message(CaptionError(code, code=code))
 
 
-def error_body(error: CaptionError, request_id: str) -> dict[str, dict[str, str]]:
-    """The JSON body of a failed request."""
-    return {"error": {"code": error.code, "message": message(error), "request_id": request_id}}
-
-
 def refusal(code: str, readability: float | None) -> str:
     """What stands in place of a description that was refused.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from caption.locale import has_text, text
 from caption.locale.messages import percent, refusal
+from caption.prompts import DEFAULT_TABLES
 from caption.types import Box, CaptionStats, Description, Progress
 
 
@@ -58,9 +59,10 @@ def region(box: Box | None) -> str:
 
 
 def _side(centre: float, low: str, high: str) -> str:
-    if centre < 0.4:
+    before, behind = DEFAULT_TABLES.middle
+    if centre < before:
         return text(low)
-    return text(high) if centre > 0.6 else ""
+    return text(high) if centre > behind else ""
 
 
 def model_title(name: str) -> str:

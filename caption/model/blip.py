@@ -81,14 +81,14 @@ class BlipModel(VisionModel):
         image_index: Sequence[int] | None = None,
         stop: Stop = None,
         *,
-        looks: bool = True,
+        with_attention: bool = True,
     ) -> list[tuple[WordScore, ...]]:
         """How likely every word of each text is, given its picture and the words before it: one
         teacher-forced pass.
 
         `image_index`: which picture of `features` a text belongs to (default: all to the first).
         Texts are cut at the position table. `stop` is asked before every batch: true raises
-        `Cancelled`. `looks`: whether to say where the decoder looked. Raises `OptionsError`
+        `Cancelled`. `with_attention`: whether to say where the decoder looked. Raises `OptionsError`
         (`image_index`), `ModelError` (`out_of_memory`).
         """
         image_index = checked_image_index(image_index, len(texts), features)
@@ -101,7 +101,9 @@ class BlipModel(VisionModel):
         for trees in prefix_trees(inputs, image_index, self.decoder.TOKENS_PER_PASS):
             ask_stop(stop, "stopped while checking")
             targets = {row: rows[row][1:] for row in trees.paths}
-            logprobs, maps = self._follow_trees(trees, targets, image_keys, looks=looks)
+            logprobs, maps = self._follow_trees(
+                trees, targets, image_keys, with_attention=with_attention
+            )
             for row, path in trees.paths.items():
                 scores[row] = _by_words(pieces[row], logprobs[row], maps[path])
         return scores
@@ -112,7 +114,7 @@ class BlipModel(VisionModel):
         targets: dict[int, list[int]],
         image_keys: ImageKeys,
         *,
-        looks: bool,
+        with_attention: bool,
     ) -> tuple[dict[int, list[float]], np.ndarray]:
         """`targets`: for each row of `trees` the token that follows each node of its path. Their
         log-probabilities, and for each of the N nodes where the decoder looked, (N, G, G).
@@ -121,7 +123,9 @@ class BlipModel(VisionModel):
         tokens = [token for row in trees.paths for token in targets[row]]
         pairs = torch.tensor([nodes, tokens], dtype=torch.long, device=self.device)  # (2, M)
         with torch.inference_mode(), memory_errors():
-            scores, weights = self.decoder.follow(trees, image_keys, pairs, looks=looks)
+            scores, weights = self.decoder.follow(
+                trees, image_keys, pairs, with_attention=with_attention
+            )
             remaining = iter(scores.tolist())
         logprobs = {
             row: list(itertools.islice(remaining, len(path))) for row, path in trees.paths.items()

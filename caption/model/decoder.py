@@ -97,21 +97,26 @@ class TextDecoder(TextTower):
         ]
 
     def follow(
-        self, trees: PrefixTrees, image_keys: ImageKeys, pairs: Tensor, *, looks: bool = True
+        self,
+        trees: PrefixTrees,
+        image_keys: ImageKeys,
+        pairs: Tensor,
+        *,
+        with_attention: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """Read texts whose words are known, as `trees` of N nodes.
 
         Returns for `pairs` (2, M) of a node and a token the log-probability (M,) that this token
         comes next at that node, and each node's attention to the image's tokens, the mean of heads
-        and layers (N, image tokens); (N, 1) of no meaning without `looks`.
+        and layers (N, image tokens); (N, 1) of no meaning without `with_attention`.
         """
         x, mask = self._embed_trees(trees)  # (1, N, D), (N, N)
         cross_attention = ImageAttention(trees.image_index, x.device)
         image_tokens = image_keys[0][0].shape[2]
-        weights = torch.zeros(x.shape[1], image_tokens if looks else 1, device=x.device)
+        weights = torch.zeros(x.shape[1], image_tokens if with_attention else 1, device=x.device)
 
         def attend(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            if looks:
+            if with_attention:
                 weights.add_(cross_attention.row_weights(q, keys))
             return cross_attention.attend_rows(q, keys, values)
 

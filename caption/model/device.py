@@ -65,7 +65,7 @@ def pick_precision(precision: str, device: torch.device) -> str:
     `OptionsError`.
     """
     if precision == "auto":
-        return _native_precision(device)
+        return native_precision(device)
     if precision not in DTYPES:
         raise OptionsError(
             f"unknown precision {precision!r}; choose one of auto, {', '.join(DTYPES)}",
@@ -80,7 +80,7 @@ def pick_precision(precision: str, device: torch.device) -> str:
     return precision
 
 
-def _native_precision(device: torch.device) -> str:
+def native_precision(device: torch.device) -> str:
     """What the device computes in without emulation, the smallest type first."""
     if device.type == "cpu":
         flags = torch.cpu.get_capabilities()

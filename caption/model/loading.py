@@ -39,7 +39,7 @@ def load_model(
     | float32 | bfloat16 | float16 | int8. Raises `ModelError` (`model_missing`, `model_damaged`,
     `out_of_memory`) and `OptionsError` (`bad_param`).
     """
-    checkpoint = _open(folder, device, precision)
+    checkpoint = open_checkpoint(folder, device, precision, CAPTIONER)
     with memory_errors():
         vision = VisionTower(checkpoint.weights, checkpoint.vision_config)
         decoder = TextDecoder(checkpoint.weights, checkpoint.text_config)
@@ -62,7 +62,7 @@ def load_matcher(
     """Load a `BlipForImageTextRetrieval` checkpoint folder; arguments and errors as for
     `load_model`.
     """
-    checkpoint = _open(folder, device, precision, MATCHER)
+    checkpoint = open_checkpoint(folder, device, precision, MATCHER)
     with memory_errors():
         vision = VisionTower(checkpoint.weights, checkpoint.vision_config)
         matcher = TextMatcher(checkpoint.weights, checkpoint.text_config)
@@ -77,7 +77,7 @@ def load_matcher(
     )
 
 
-class _Checkpoint(NamedTuple):
+class Checkpoint(NamedTuple):
     """A folder whose settings are read and whose weights can be taken."""
 
     weights: Weights
@@ -90,9 +90,12 @@ class _Checkpoint(NamedTuple):
     precision: str
 
 
-def _open(
-    folder: str | os.PathLike[str], device: str, precision: str, kind: Kind = CAPTIONER
-) -> _Checkpoint:
+def open_checkpoint(
+    folder: str | os.PathLike[str], device: str, precision: str, kind: Kind
+) -> Checkpoint:
+    """The folder of a model of that kind, before its towers are built; arguments and errors as for
+    `load_model`.
+    """
     folder = Path(folder)
     check_folder(folder, kind)
     chosen_device = pick_device(device)
@@ -107,7 +110,7 @@ def _open(
     activations = {text.hidden_act, vision.hidden_act}
     if activations != {"gelu"} or text.encoder_hidden_size != vision.hidden_size:
         raise ModelError(f"{folder.name}: config.json describes another architecture")
-    return _Checkpoint(
+    return Checkpoint(
         weights=Weights(
             folder,
             DTYPES[chosen_precision],

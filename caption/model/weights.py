@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from caption.errors import ModelError
+from caption.hub.files import WEIGHTS_FILE
 from caption.model.linear import (
     FloatLinear,
     Int8Linear,
@@ -44,7 +45,7 @@ class Weights:
     def _open(self) -> None:
         try:
             # safetensors leaves it untyped
-            self._file: Any = safe_open(self.folder / "model.safetensors", "pt", device="cpu")
+            self._file: Any = safe_open(self.folder / WEIGHTS_FILE, "pt", device="cpu")
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{self.folder.name}: the weights can't be read: {error}") from error
         self._bytes_read = 0

@@ -7,6 +7,8 @@ import logging
 import os
 from collections.abc import MutableMapping
 
+from caption.hub.proxies import leave_out_this_machine
+
 logger = logging.getLogger(__name__)
 
 # They would open this machine's files, a public tunnel or an editor of this program.
@@ -18,7 +20,6 @@ _OPENING = (
     "GRADIO_DEBUG",
 )
 _PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
-_UNPROXIED = ("localhost", "127.0.0.1", "::1")
 
 
 def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
@@ -36,7 +37,7 @@ def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
         if environ.pop(name, None):
             logger.warning("%s is ignored by this program", name)
     _drop_unusable_proxies(environ)
-    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(_unproxied_hosts(environ))
+    leave_out_this_machine(environ)
 
 
 def _drop_unusable_proxies(environ: MutableMapping[str, str]) -> None:
@@ -50,10 +51,3 @@ def _drop_unusable_proxies(environ: MutableMapping[str, str]) -> None:
             logger.warning(
                 "the proxy in %s is not used: this program can't speak %r", name, scheme[:20]
             )
-
-
-def _unproxied_hosts(environ: MutableMapping[str, str]) -> list[str]:
-    """The hosts of both spellings of NO_PROXY, and this machine, each once."""
-    listed = [*environ.get("NO_PROXY", "").split(","), *environ.get("no_proxy", "").split(",")]
-    hosts = [host.strip() for host in listed if host.strip()]
-    return list(dict.fromkeys((*hosts, *_UNPROXIED)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from caption.errors import Cancelled, CaptionError
-from caption.flow import Stop
+from caption.flow import Stop, mapped
 from caption.language.cleanup import clean_caption
 from caption.options import DescribeOptions
 from caption.prompts import PresetName, Tables
@@ -178,23 +178,19 @@ def write_together(
         keys = [first_key + i for i in range(len(texts))]
         searches.append(Search(ids, settings, image_index=looks, sample_keys=keys))
     steps = decode_together(model, features, searches, stop=call.stop)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as finished:
-            written: list[list[list[DecodedSequence]]] = finished.value
-            return written
-        yield stage.at(step.done, step.at_most, call.draft.text)
+    return (
+        yield from mapped(steps, lambda step: stage.at(step.done, step.at_most, call.draft.text))
+    )
 
 
-def continued(model: BlipModel, before: str, sequence: DecodedSequence) -> str:
+def continued(call: Call, before: str, sequence: DecodedSequence) -> str:
     """The cleaned caption of a text and what the model wrote after it.
 
     A piece "##s" goes on with the text's last word; a mark follows it without a space.
     """
-    written = model.text(sequence.token_ids)
+    written = call.model.text(sequence.token_ids)
     continuation = written.removeprefix("##")
     ends_a_word = continuation != written
     begins_with_mark = continuation[:1] in (",", ".", ";", ":", "!", "?", "")
     joint = "" if ends_a_word or begins_with_mark else " "
-    return clean_caption(before + joint + continuation)
+    return clean_caption(before + joint + continuation, instructions=call.tables.instructions)

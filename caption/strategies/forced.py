@@ -51,7 +51,7 @@ def _combine_candidates(call: Call, sequences: Sequence[DecodedSequence]) -> str
     """
     tables, draft = call.tables, call.draft
     texts = [
-        clean_caption(call.model.text(sequence.token_ids), prompt)
+        clean_caption(call.model.text(sequence.token_ids), prompt, instructions=tables.instructions)
         for sequence, prompt in zip(sequences, tables.prompts, strict=True)
     ]
     leader, *others = _long_enough(texts, tables.min_candidate_characters)
@@ -128,7 +128,7 @@ def _lengthen(
             asked = [prompts[instruction] for instruction in fitting]
             written = yield from write(call, features, asked, kind, stage)
             for instruction, (best, *_) in zip(fitting, written, strict=True):
-                text = continued(call.model, before, best)
+                text = continued(call, before, best)
                 results[instruction] = _Result(text, best.avg_logprob)
         longest = _longest(results, len(words(before)) + min_gain_words)
         draft.candidates += [

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from caption.evidence.judge import FAMILIAR
 from caption.image.readable import readability
 from caption.image.regions import WHOLE, crop
 from caption.prompts import PresetName
@@ -37,7 +36,7 @@ def describe(call: Call) -> Steps:
     with draft.timed("encoding"):
         whole = call.judge.see([call.picture], [WHOLE], call.stop)
         familiarity = call.judge.familiarity(whole)
-    if familiarity is not None and familiarity < FAMILIAR:
+    if familiarity is not None and familiarity < call.tables.min_familiarity:
         draft.refusal = "foreign"
         draft.readability = min(readable.score, familiarity)
         return

@@ -96,7 +96,9 @@ class Inquiry:
         for prompt, look, sequence in written:
             caption = self.judge.model.text(sequence.token_ids)
             echo = "" if beginning else prompt
-            text = clean_caption(f"{beginning} {caption}".strip(), echo)
+            text = clean_caption(
+                f"{beginning} {caption}".strip(), echo, instructions=self.call.tables.instructions
+            )
             number = len(self.candidates)
             self.candidates.append(
                 Candidate(

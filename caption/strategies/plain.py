@@ -38,7 +38,7 @@ def describe_together(calls: Sequence[Call]) -> Steps:
         looks=range(count),
     )
     for call, (best, *_) in zip(calls, written, strict=True):
-        text = continued(call.model, prompt, best)
+        text = continued(call, prompt, best)
         draft = call.draft
         draft.text = text
         draft.candidates.append(

@@ -38,9 +38,9 @@ from caption.evidence.calibration import (
     find_calibration,
     logistic,
     read_calibration,
-    sha256_of,
 )
 from caption.evidence.judge import Judge, numbers
+from caption.hub.files import sha256_of
 from caption.prompts import DEFAULT_TABLES
 from caption.types import Evidence, Sentence
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, random_scene

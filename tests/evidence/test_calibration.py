@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -17,7 +16,6 @@ from caption.evidence.calibration import (
     find_calibration,
     logistic,
     read_calibration,
-    sha256_of,
 )
 
 SOME = Calibration(
@@ -112,9 +110,3 @@ def test_it_belongs_to_its_weights(file: Path, caplog: pytest.LogCaptureFixture)
     assert find_calibration(file, "aa", None) is None
     assert "other weights" in caplog.text
     assert find_calibration(file.with_name("missing.json"), "aa", "bb") is None
-
-
-def test_sha256_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    path.write_bytes(b"x" * 3_000_001)
-    assert sha256_of(path) == hashlib.sha256(b"x" * 3_000_001).hexdigest()

@@ -1,4 +1,4 @@
-"""verify: what speaks for a statement, on tiny random models where only the arithmetic counts and
+"""judge: the evidence for a statement, on tiny random models where only the arithmetic counts and
 on the demo model where it means something.
 """
 
@@ -14,10 +14,11 @@ from PIL import Image
 
 from caption.evidence.calibration import Calibration, Known
 from caption.evidence.followed import HEAT_ROWS, heat_map
-from caption.evidence.judge import FAMILIAR, Judge, agreement, numbers, summary
+from caption.evidence.judge import Judge, agreement, numbers, summary
 from caption.image.regions import WHOLE, crop
 from caption.language.claims import claims
 from caption.model.loading import load_matcher
+from caption.prompts import DEFAULT_TABLES
 from caption.types import Evidence
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.scenes import Scene, SceneObject
@@ -174,7 +175,7 @@ class TestFamiliarity:
         judge = Judge(
             tiny_model, None, Calibration("", None, {}, 0.0, 0.5, Known(mean, (first,), 3.0))
         )
-        assert judge.familiarity(sight) == pytest.approx(FAMILIAR, abs=1e-5)
+        assert judge.familiarity(sight) == pytest.approx(DEFAULT_TABLES.min_familiarity, abs=1e-5)
         assert Judge(tiny_model).familiarity(sight) is None
 
 

@@ -41,7 +41,7 @@ def test_every_published_model_has_the_same_three_addresses() -> None:
     assert not MODELS["demo-itm"].repos
 
 
-def test_matchers_write_no_captions() -> None:
+def test_every_model_is_of_its_kind() -> None:
     kinds = {name: spec.kind for name, spec in MODELS.items()}
     assert kinds == {
         "large": CAPTIONER,
@@ -51,14 +51,12 @@ def test_matchers_write_no_captions() -> None:
         "itm-base": MATCHER,
         "demo-itm": MATCHER,
     }
-    assert CAPTIONER.writes_captions
-    assert not MATCHER.writes_captions
 
 
 def test_a_captioner_needs_matchers_that_suit_the_same_pictures() -> None:
     for spec in MODELS.values():
         needed = [MODELS[name] for name in spec.needs]
-        assert bool(needed) is spec.kind.writes_captions
+        assert bool(needed) is (spec.kind is CAPTIONER)
         assert {(other.kind, other.suits) for other in needed} <= {(MATCHER, spec.suits)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from caption.image.limits import MAX_PIXELS, MAX_SIDE
+from caption.image.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE, too_large
 from caption.image.load import load_image
 from tests.support.pictures import code_of, encode, png, tiff
 
@@ -60,3 +60,9 @@ def test_sizes_at_the_limit() -> None:
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
 def test_an_empty_picture(size: tuple[int, int]) -> None:
     assert code_of(Image.new("RGB", size)) == "image_invalid"
+
+
+def test_a_file_too_large_names_the_limit() -> None:
+    error = too_large(5 * 2**20)
+    assert (error.code, error.details["max_mib"]) == ("too_large", 5)
+    assert too_large().details["max_mib"] == MAX_BYTES // 2**20

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gc
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from pathlib import Path
 
@@ -196,14 +198,14 @@ class TestRun:
         listed = folder / "list.txt"
         os.mkfifo(folder / "pipe.png")
         listed.write_text("gone.png\npipe.png\nsub\nb.bmp\na.png\n")
-        opening = local_module._open_at_once
+        opening = local_module.open_at_once
 
         def refuse(path: str, flags: int) -> int:
             if path.endswith("b.bmp"):
                 raise PermissionError("no")
             return opening(path, flags)
 
-        monkeypatch.setattr(local_module, "_open_at_once", refuse)
+        monkeypatch.setattr(local_module, "open_at_once", refuse)
         report = run(listed, tmp_path / "x.jsonl")
         assert report.failed == (Fault("gone.png", "no_image"),)
         assert set(report.skipped) == {
@@ -228,6 +230,24 @@ class TestRun:
         steps.close()
         assert threading.active_count() == threads
         assert run(folder, tmp_path / "x.jsonl").existing == 1
+
+    def test_a_failure_is_let_go_before_the_next_picture(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        """It holds its picture and all that was made of it, which is what memory ran out for."""
+        failures: list[weakref.ref[CaptionError]] = []
+        still_held: list[bool] = []
+
+        def fail(text: str) -> CaptionError:
+            gc.collect()
+            still_held.extend(failure() is not None for failure in failures)
+            error = ModelError("too large", code="out_of_memory")
+            failures.append(weakref.ref(error))
+            return error
+
+        run(folder, tmp_path / "x.jsonl", ColourDescriber(fail=fail), batch_size=1)
+        assert len(failures) > 1
+        assert not any(still_held)
 
     def test_a_full_disk_ends_it(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -37,6 +37,14 @@ def test_spacing_and_first_letter(text: str, expected: str) -> None:
     assert clean_caption(text) == expected
 
 
+def test_the_instructions_are_those_of_the_tables() -> None:
+    own = ("Tell me more about", "")
+    text = f"a dog {own[0].lower()} a cat {INSTRUCTIONS[0]} a bird"
+    assert clean_caption(text, instructions=own) == f"A dog, a cat {INSTRUCTIONS[0]} a bird"
+    assert clean_caption(text) == f"A dog {own[0].lower()} a cat, a bird"
+    assert clean_caption(text, instructions=()) == clean_caption(text, instructions=("",))
+
+
 @pytest.mark.parametrize("prompt", DEFAULT_TABLES.prompts)
 def test_prompts_are_cut_at_the_start(prompt: str) -> None:
     assert clean_caption(f"{prompt} a dog") == "A dog"

@@ -65,7 +65,10 @@ class TestFollow:
     def test_where_it_looked_may_be_left_out(self, tiny_model: BlipModel) -> None:
         features = tiny_model.encode([Image.new("RGB", (30, 30))])
         for with_looks, without in zip(
-            *(tiny_model.follow(features, self.TEXTS, looks=looks) for looks in (True, False)),
+            *(
+                tiny_model.follow(features, self.TEXTS, with_attention=with_attention)
+                for with_attention in (True, False)
+            ),
             strict=True,
         ):
             assert [word.seen.shape for word in without] == [(0, 0)] * len(with_looks)

@@ -8,6 +8,7 @@ from PIL import Image
 from caption import DescribeOptions
 from caption.decoding.progress import DecodedSequence, Step
 from caption.describe import Describer
+from caption.prompts import DEFAULT_TABLES, Tables
 from caption.types import Description
 
 PICTURE = Image.new("RGB", (32, 32), (10, 120, 200))
@@ -50,7 +51,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
     keys: list[list[int]] = []
 
     def run(
-        options: DescribeOptions, answers: dict[str, str | Exception]
+        options: DescribeOptions,
+        answers: dict[str, str | Exception],
+        tables: Tables = DEFAULT_TABLES,
     ) -> tuple[Description, list]:
         def fake_decode(model_, features, searches, *, stop=None):
             results: list[list[list[DecodedSequence]]] = []
@@ -72,7 +75,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
             return results
 
         monkeypatch.setattr("caption.decoding.run.decode_together", fake_decode)
-        return Describer(model, "scripted").describe(PICTURE, options), asked  # type: ignore[arg-type]
+        describer = Describer(model, "scripted", tables=tables)  # type: ignore[arg-type]
+        return describer.describe(PICTURE, options), asked
 
     run.model = model  # type: ignore[attr-defined]
     run.keys = keys  # type: ignore[attr-defined]

@@ -178,3 +178,13 @@ class TestRounds:
                 DescribeOptions(strategy="forced"),
                 PROMPT_ANSWERS | {DEFAULT_TABLES.enhancement_prompt: Cancelled("stop")},
             )
+
+
+def test_an_echo_of_an_instruction_of_other_tables_is_cut(scripted) -> None:
+    tables = dataclasses.replace(DEFAULT_TABLES, extension_prompts=("Tell me more about",))
+    answers = dict.fromkeys(DEFAULT_TABLES.prompts, "a brown dog")
+    answers["Tell me more about"] = "tell me more about a green couch in a small room"
+    description, _ = scripted(
+        DescribeOptions(strategy="forced", detail="low"), answers, tables=tables
+    )
+    assert description.text == "A brown dog, a green couch in a small room"

@@ -14,7 +14,6 @@ from PIL import Image
 from caption import DescribeOptions
 from caption.describe import Describer
 from caption.errors import Cancelled, ModelError
-from caption.evidence.judge import FAMILIAR
 from caption.image.load import load_image
 from caption.image.regions import WHOLE, crop
 from caption.language.claims import claims
@@ -456,4 +455,4 @@ class TestDemo:
             )
             for number in range(100)
         ]
-        assert sum(reference < FAMILIAR for reference in known) <= 1
+        assert sum(reference < DEFAULT_TABLES.min_familiarity for reference in known) <= 1

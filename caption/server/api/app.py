@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
 from caption.errors import CaptionError
-from caption.locale.messages import error_body
+from caption.server.answers import error_body
 from caption.server.api.answer import failed
 from caption.server.api.describe import add_describe_routes
 from caption.server.api.older import add_older_route
+from caption.server.api.schema import unwrapped
 from caption.server.api.status import add_status_routes
 from caption.server.api.visit import Fetch
 from caption.server.asgi import ASGIApp, Receive, Scope, Send
@@ -22,11 +25,17 @@ PAGE_CALL = f"{GRADIO}call/describe"
 _ROUTE_ERRORS = {404: "not_found", 405: "method_not_allowed"}  # the code for a router's status
 
 
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        document: dict[str, Any] = unwrapped(super().openapi())
+        return document
+
+
 def build_api(service: Service, fetch: Fetch | None = None) -> FastAPI:
     """The API as an app of its own, to be put behind the guard (`beside`). `fetch`: how a URL
     becomes a picture; None: URLs are refused.
     """
-    api = FastAPI(
+    api = _Api(
         title="BLIP descriptions",
         version="1",
         summary="Describes pictures in words, on this machine.",

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from caption.errors import CaptionError
-from caption.locale.messages import error_body
+from caption.server.answers import error_body
 from caption.server.api.request import DescribeRequest
 from caption.server.api.visit import Visit
 from caption.server.asgi import Receive, Scope, Send

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from caption.errors import CaptionError, ImageError, OptionsError
-from caption.image.load import MAX_BYTES
+from caption.image.limits import MAX_BYTES, too_large
 from caption.options import DescribeOptions, check_flag
 from caption.server.api.schema import OPTION_SCHEMAS, OPTION_TYPES
 from caption.server.guard.body import MAX_BODY_BYTES
@@ -54,12 +54,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     (too_large).
     """
     if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise _too_large()
+        raise too_large()
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > max_bytes:
-            raise _too_large()
+            raise too_large()
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -88,12 +88,8 @@ def _checked(
     if not image and not image_url:
         raise ImageError("no picture was given", code="no_image")
     if image and len(image) > MAX_BYTES:
-        raise _too_large()
+        raise too_large()
     return DescribeRequest(image or None, image_url or None, options_from(values), bool(heatmaps))
-
-
-def _too_large() -> ImageError:
-    return ImageError(f"more than {MAX_BYTES} bytes", code="too_large", max_mib=MAX_BYTES // 2**20)
 
 
 def _merged(*sources: Iterable[tuple[str, object]]) -> dict[str, object]:

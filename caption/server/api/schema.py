@@ -105,6 +105,24 @@ DESCRIBE_REQUEST: dict[str, Any] = {
 }
 
 
+def unwrapped(schema: Any) -> Any:
+    """A schema with the lines of its descriptions joined, paragraphs apart: most are docstrings,
+    which are wrapped for who reads the code.
+    """
+    if isinstance(schema, list):
+        return [unwrapped(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _joined(part) if key == "description" and isinstance(part, str) else unwrapped(part)
+        for key, part in schema.items()
+    }
+
+
+def _joined(description: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in description.split("\n\n"))
+
+
 class Fault(BaseModel):
     """Why a request failed: `code` for programs, `message` (Chinese) for people."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from caption.errors import CaptionError
 from caption.hub.find import folder_state
-from caption.hub.specs import MODELS
+from caption.hub.specs import CAPTIONER, MODELS
 from caption.locale import phrases
 from caption.server.api.schema import GUARDED, responses
 from caption.server.service import Service
@@ -83,7 +83,7 @@ def model_states(damaged: Collection[str]) -> list[ModelState]:
             parameters=spec.parameters,
             size_bytes=spec.approx_bytes,
             state="damaged" if spec.name in damaged else folder_state(spec),
-            writes=spec.kind.writes_captions,
+            writes=spec.kind is CAPTIONER,
         )
         for spec in MODELS.values()
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from caption.errors import CaptionError
 from caption.locale import messages
-from caption.locale.messages import error_body
+from caption.server.answers import error_body
 from caption.server.asgi import Message, Send
 from caption.server.guard.checks import FILE, GRADIO, OLDER_API
 

@@ -34,7 +34,7 @@ class GuardMiddleware:
     `folder`: where uploads lie. `answered` is given the status of every response that begins. An
     app inside finds the request's id at `scope["state"]["request_id"]`.
 
-    Refusals and failures are answered with `caption.locale.messages.error_body`. Raises
+    Refusals and failures are answered with `caption.server.answers.error_body`. Raises
     `OptionsError` for a malformed host.
     """
 

@@ -14,7 +14,7 @@ from caption.errors import OptionsError
 from caption.options import DescribeOptions
 from caption.server.api.app import build_api
 from caption.server.api.request import options_from
-from caption.server.api.schema import OPTION_SCHEMAS, OPTION_TYPES
+from caption.server.api.schema import OPTION_SCHEMAS, OPTION_TYPES, unwrapped
 from caption.server.service import Service
 from caption.types import Description
 from tests.support.api import DESCRIBE, OLDER, PICTURE, STREAM, Api, b64, running
@@ -49,6 +49,20 @@ def test_the_schema_says_what_the_options_check(name: str) -> None:
     if "enum" in schema:
         assert not accepts("x")
     assert not accepts([])
+
+
+def test_lines_are_joined_and_paragraphs_stay() -> None:
+    wrapped = {"description": "one\nline.\n\nAnother\n  one.", "enum": ["a\nb"]}
+    joined = {"description": "one line.\n\nAnother one.", "enum": ["a\nb"]}
+    assert unwrapped({"parts": [wrapped]}) == {"parts": [joined]}
+    assert unwrapped({"properties": {"description": wrapped}}) == {
+        "properties": {"description": joined}
+    }
+
+
+def test_no_description_has_a_line_break_within_a_paragraph(api: Api) -> None:
+    document = api.ask("GET", "/openapi.json").json()
+    assert document == unwrapped(document)
 
 
 def test_the_schema_names_everything(api: Api) -> None:
