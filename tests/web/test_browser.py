@@ -611,7 +611,7 @@ def explained(
     served: Served, visit: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Visitor]:
     """Opens a page with a grounded description on it."""
-    monkeypatch.setattr("caption.describe.with_min_support", filtered)
+    monkeypatch.setattr("caption.web.tabs.describe.with_min_support", filtered)
 
     def describe(
         content: bytes | None = None, *, description: Any = None, **options: Any
@@ -896,7 +896,7 @@ def test_a_fault_of_the_slider_is_told(
     explained: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch
 ):
     visitor = explained()
-    monkeypatch.setattr("caption.describe.with_min_support", lambda *_: 1 / 0)
+    monkeypatch.setattr("caption.web.tabs.describe.with_min_support", lambda *_: 1 / 0)
     visitor.page.locator("#min-support input[type=number]").fill("75")
     assert until(lambda: visitor.news() == messages.message(CaptionError("x", code="internal")))
     assert visitor.text() == grounded().text
