@@ -27,7 +27,7 @@ from benchmarks.quality import Rows, natural, percent, table
 from caption.language.cleanup import clean_caption
 from caption.language.compose import paragraph
 from caption.language.text import content_words, is_verb_form, stated, word_set
-from caption.strategies.simplify import says_something, without_a_clause
+from caption.strategies.simplify import statement_of
 from caption.strategies.threshold import supported_text
 from caption.types import Sentence
 
@@ -49,19 +49,13 @@ def paragraph_of(captions: Sequence[str]) -> tuple[Sentence, ...]:
         statement
         for caption in captions
         for phrase in stated(caption)
-        if (statement := _statement(phrase)) is not None
+        if (statement := statement_of(phrase)) is not None
     )
     return supported_text(
         [Sentence(statement, "", 1, None, SUPPORT) for statement in statements],
         MIN_SUPPORT,
         calibrated=True,
     )
-
-
-def _statement(phrase: str) -> str | None:
-    """The phrase, or as much of its beginning as says something, as the strategy checks it."""
-    forms = (phrase, *reversed(without_a_clause(phrase)))
-    return next(filter(says_something, forms), None)
 
 
 def told_again(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:

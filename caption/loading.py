@@ -48,14 +48,14 @@ def load_describer(
     if model != "auto":
         return _load(find_model(model), device, precision, calibration)
     damaged: list[DamagedModel] = []
-    for name in [spec.name for spec in captioners()]:
+    for spec in captioners():
         try:
-            return _load(find_model(name), device, precision, calibration, tuple(damaged))
+            return _load(find_model(spec.name), device, precision, calibration, tuple(damaged))
         except ModelError as error:
             if error.code == "model_missing":
                 continue
-            logger.warning("model %s can't be used: %s", name, error)
-            damaged.append(DamagedModel(name, str(error)))
+            logger.warning("model %s can't be used: %s", spec.name, error)
+            damaged.append(DamagedModel(spec.name, str(error)))
     faults = "; ".join(f"{model.name}: {model.message}" for model in damaged)
     raise ModelError(
         f"no usable model. {faults}".strip(), code="model_damaged" if damaged else "model_missing"

@@ -21,7 +21,12 @@ from caption.language.text import stated
 from caption.language.wording import located, named
 from caption.strategies.call import Call, Stage
 from caption.strategies.questions import suppositions
-from caption.strategies.simplify import says_something, without_a_clause, without_an_adjective
+from caption.strategies.simplify import (
+    says_something,
+    statement_of,
+    without_a_clause,
+    without_an_adjective,
+)
 from caption.strategies.threshold import supported_text
 from caption.types import Box, Candidate, Evidence, Sentence, StageName, WordEvidence, is_supported
 
@@ -116,7 +121,7 @@ class Inquiry:
                 self.independent.append(claims(text.lower()))
             phrases = stated(text)
             for phrase in phrases[:1] if beginning else phrases:
-                statement = _statement(phrase)
+                statement = statement_of(phrase)
                 if statement is not None:
                     proposals.append(Proposal(statement, look, number))
         return proposals
@@ -370,14 +375,6 @@ class Inquiry:
 def _region(sight: Sight, look: int) -> Box | None:
     box = sight.boxes[look]
     return None if box == WHOLE else box
-
-
-def _statement(phrase: str) -> str | None:
-    """The phrase, or as much of its beginning as says something; None where nothing does."""
-    for text in (phrase, *reversed(without_a_clause(phrase))):
-        if says_something(text):
-            return text
-    return None
 
 
 def _about_regions(proposals: Iterable[Proposal]) -> Iterator[Proposal]:

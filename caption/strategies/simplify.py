@@ -64,6 +64,14 @@ def says_something(text: str) -> bool:
     return all(_told_apart(parsed, thing) for thing in related_to_itself - several)
 
 
+def statement_of(phrase: str) -> str | None:
+    """The phrase, or as much of its beginning as says something; None where nothing does."""
+    for text in (phrase, *reversed(without_a_clause(phrase))):
+        if says_something(text):
+            return text
+    return None
+
+
 def _told_apart(parsed: Reading, thing: str) -> bool:
     """Whether the noun phrases of a thing differ: "a dog next to two dogs", "… to another dog"."""
     kinds = {
