@@ -31,7 +31,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
     "project"
 ]
 BUNDLED = ("blip-demo-scenes", "blip-demo-scenes-itm")
-MAX_WHEEL_BYTES = 25_000_000
+PARSER = "parser-en"
+MAX_WHEEL_BYTES = 35_000_000
 
 
 def pins(name: str) -> list[Requirement]:
@@ -198,9 +199,10 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in names if name.startswith("caption/_models/")} == {
-        f"caption/_models/{folder}/{path.name}"
-        for folder in BUNDLED
-        for path in (ROOT / "models" / folder).iterdir()
+        f"caption/_models/{path.relative_to(ROOT / 'models').as_posix()}"
+        for folder in (*BUNDLED, PARSER)
+        for path in (ROOT / "models" / folder).rglob("*")
+        if path.is_file()
     }
 
 
@@ -227,6 +229,20 @@ def test_installed_it_describes_a_drawn_scene(installed: Path) -> None:
     assert row["model"] == "demo"
     assert row["text"]
     assert "usage: blip-gradio " in run(installed, "blip-gradio", "--help")
+
+
+@pytest.mark.slow
+def test_installed_it_reads_captions(installed: Path) -> None:
+    code = "from caption.language.parse import parse; print(parse(['a dog runs'])[0].root.text)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=installed.parent,
+        env=environment(installed),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.stdout == "runs\n", done.stderr
 
 
 def get(url: str) -> str:

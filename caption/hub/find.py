@@ -11,9 +11,8 @@ from typing import Literal
 from caption.errors import ModelError
 from caption.hub.checkpoint import check_folder
 from caption.hub.specs import CAPTIONER, MATCHER, MODELS, ModelSpec, captioners
+from caption.paths import PACKAGE, PACKED_MODELS
 
-PACKAGE = Path(__file__).resolve().parents[1]
-PACKED_MODELS = PACKAGE / "_models"  # the bundled models; in an installed wheel only
 APP_NAME = "blip-caption"  # of the user's data folder
 OWN_MATCHER = "itm"  # the subfolder of a user's captioner that may hold the matcher made for it
 
