@@ -1,0 +1,430 @@
+"""A caption as a dependency tree: spaCy's English parser (the data in `models/parser-en`), and the
+rules of `rules` on top of it.
+
+The parser was made for written sentences. So what it reads is the caption in a sentence's dress:
+the first letter lower case, a full stop behind it, an article before a bare noun at its start, a
+common word for a rare one. The tree has the tokens of the given text. spaCy is imported at first
+use.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
+from typing import Any
+
+from caption.language import nouns
+from caption.language.parse.clauses import clause_starts, glue_length, is_comma
+from caption.language.parse.rules import mend
+from caption.language.parse.rules.draft import Draft, Word
+from caption.language.parse.rules.readings import as_clause, as_noun, in_common_words
+from caption.language.parse.tree import Token, Tree
+from caption.language.text import word_set
+from caption.paths import bundled_folder
+
+logger = logging.getLogger(__name__)
+
+MODEL = "parser-en"
+MAX_CACHED = 4096  # trees; a caption's takes a few KB
+_MAX_LEMMAS = 16384
+_BATCH_SIZE = 64  # texts
+_DOUBLES_ITS_END = re.compile(r"(?:^|[^aeiou])[aeiou][^aeiouwxy]$")
+_LEMMATIZING = ("attribute_ruler", "lemmatizer")
+
+_SENTENCE_ENDS = frozenset(".!?")
+_NO_ARTICLE_BEFORE = word_set(
+    "a an the this that these those some any no every each another one there here it he she they we"
+    " i you someone somebody something everyone his her its their my our your what who"
+)
+_IN_A_NOUN_PHRASE = frozenset(("JJ", "JJR", "JJS", "NN", "NNP", "VBG", "VBN", "VB", "VBP", "HYPH"))
+# nouns that have no singular; the lemmatizer would make one
+_PLURALS_ONLY = word_set(
+    "shorts jeans pants trousers clothes scissors goggles sunglasses binoculars tights leggings "
+    "overalls pajamas pyjamas headphones tongs pliers tweezers briefs boxers slacks khakis"
+)
+
+
+def parse(texts: Sequence[str]) -> list[Tree]:
+    """The trees of captions. Sentences, and clauses joined by a comma or "and", are read one by
+    one; the later hang on the first by "parataxis". Cached per text. Raises nothing on any string.
+    """
+    return _parser.trees(texts)
+
+
+def load() -> None:
+    """Imports spaCy and reads the model, which else happens at the first `parse`; raises what they
+    raise.
+    """
+    _parser.pipeline()
+
+
+def load_in_background() -> threading.Thread:
+    """Loads in a thread of its own, which it returns. A failure is logged and comes again at the
+    first `parse`.
+    """
+    thread = threading.Thread(target=_load_or_log, name="load-parser", daemon=True)
+    thread.start()
+    return thread
+
+
+def _load_or_log() -> None:
+    try:
+        load()
+    except Exception:  # whatever a damaged installation raises
+        logger.exception("the parser of captions can't be loaded")
+
+
+@dataclass
+class _Reading:
+    """A clause on its way to a tree. `words` are its words, the comma and the "and" before it left
+    out; `read` are the words that the parser gets in their place, behind an article where `article`
+    is one.
+    """
+
+    words: list[str]
+    read: list[str]
+    article: str = ""
+    draft: Draft = field(default_factory=lambda: Draft([]))
+
+    @classmethod
+    def of(cls, words: list[str]) -> _Reading:
+        return cls(words, in_common_words(_lowered([_readable(word) for word in words])))
+
+    def with_word(self, index: int, word: str) -> _Reading:
+        read = [*self.read[:index], word, *self.read[index + 1 :]]
+        return _Reading(self.words, read, self.article)
+
+
+@dataclass
+class _Text:
+    """A text's words, the white space behind each, and its clauses; `glue` counts the words that
+    join each clause to the one before.
+    """
+
+    text: str
+    words: list[str]
+    spaces: list[str]
+    clauses: list[_Reading] = field(default_factory=list)
+    glue: list[int] = field(default_factory=list)
+
+
+class _Parser:
+    """The loaded pipeline and the trees of the last texts; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pipeline: Any = None
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._lemmas: dict[tuple[str, str], str] = {}
+
+    def pipeline(self) -> Any:
+        with self._lock:
+            if self._pipeline is None:
+                import spacy
+
+                self._pipeline = spacy.load(bundled_folder(MODEL))
+            return self._pipeline
+
+    def trees(self, texts: Sequence[str]) -> list[Tree]:
+        with self._lock:
+            trees = {text: self._trees[text] for text in texts if text in self._trees}
+            missing = [text for text in dict.fromkeys(texts) if text not in trees]
+            if missing:
+                trees.update(zip(missing, self._parse(missing), strict=True))
+            for text in trees:
+                self._trees[text] = trees[text]
+                self._trees.move_to_end(text)
+            while len(self._trees) > MAX_CACHED:
+                self._trees.popitem(last=False)
+            return [trees[text] for text in texts]
+
+    def _parse(self, texts: list[str]) -> list[Tree]:
+        nlp = self.pipeline()
+        with nlp.memory_zone():  # words never seen before are forgotten again
+            tokenized = [self._tokenized(text) for text in texts]
+            self._read([sentence for text in tokenized for sentence in text.clauses])
+            self._read([clause for text in tokenized for clause in _cut_into_clauses(text)])
+            readings = [clause for text in tokenized for clause in text.clauses]
+            again = [reading for reading in readings if _needs_article(reading)]
+            for reading in again:
+                reading.article = "an" if reading.read[0][:1] in "aeiou" else "a"
+            self._read(again)
+            self._read_as_clauses(readings)
+            self._read_as_noun_phrases(readings)
+            for reading in readings:
+                mend(reading.draft)
+            self._lemmatize(readings)
+            return [_tree(text) for text in tokenized]
+
+    def _tokenized(self, text: str) -> _Text:
+        """The words of a text, each sentence one clause."""
+        readable = _readable(text)
+        words: list[str] = []
+        spaces: list[str] = []
+        for token in self.pipeline().tokenizer(readable):
+            if not token.is_space:
+                end = token.idx + len(token)
+                words.append(text[token.idx : end])
+                spaces.append(" " if readable[end : end + 1].isspace() else "")
+        sentences = [_Reading.of(sentence) for sentence in _sentences(words)]
+        return _Text(text, words, spaces, sentences, [0] * len(sentences))
+
+    def _read(self, readings: Sequence[_Reading]) -> None:
+        """Parses the readings and writes their drafts."""
+        from spacy.tokens import Doc
+
+        nlp = self.pipeline()
+        docs = []
+        for reading in readings:
+            words = [reading.article] * bool(reading.article) + reading.read
+            if words[-1] not in _SENTENCE_ENDS:
+                words.append(".")
+            starts = [index == 0 for index in range(len(words))]
+            docs.append(Doc(nlp.vocab, words=words, sent_starts=starts))
+        docs = list(nlp.pipe(docs, batch_size=_BATCH_SIZE, disable=_LEMMATIZING))
+        tagged = [(token.text, _tag(token)) for doc in docs for token in doc]
+        lemmas = iter(self._lemmas_of(tagged))
+        for reading, doc in zip(readings, docs, strict=True):
+            reading.draft = _draft(reading, doc, list(islice(lemmas, len(doc))))
+
+    def _read_as_clauses(self, readings: Sequence[_Reading]) -> None:
+        """Reads those again in which a verb may have been taken for a noun, with a verb that the
+        parser knows in its place; what becomes a clause is kept.
+        """
+        tried = []
+        for reading in readings:
+            clause = as_clause(reading.draft, self._is_verb)
+            if clause is not None:
+                tried.append((reading, clause, reading.with_word(clause.verb, clause.substitute)))
+        self._read([again for _, _, again in tried])
+        for reading, clause, again in tried:
+            if clause.is_read(again.draft):
+                reading.draft = again.draft
+
+    def _read_as_noun_phrases(self, readings: Sequence[_Reading]) -> None:
+        """Reads those again in which a noun was taken for the verb, with another noun in its place."""
+        tried = []
+        for reading in readings:
+            index = as_noun(reading.draft)
+            if index is not None:
+                tried.append((reading, reading.with_word(index, "things")))
+        self._read([again for _, again in tried])
+        for reading, again in tried:
+            if again.draft.root.is_noun:
+                reading.draft = again.draft
+
+    def _is_verb(self, lower: str) -> bool:
+        """Whether a word may be a verb's third person or base form, by the lemmatizer's lists."""
+        lookups = self.pipeline().get_pipe("lemmatizer").lookups
+        verbs = lookups.get_table("lemma_index")["verb"]
+        return lower in verbs or any(
+            lower.endswith(ending) and lower.removesuffix(ending) + base in verbs
+            for ending, base in (("s", ""), ("es", ""), ("ies", "y"))
+        )
+
+    def _lemmatize(self, readings: Sequence[_Reading]) -> None:
+        """Gives changed words their lemmas by their own letters and last tags."""
+        changed = [word for reading in readings for word in reading.draft.words if word.changed]
+        lemmas = self._lemmas_of((_readable(word.lower), word.tag) for word in changed)
+        for word, lemma in zip(changed, lemmas, strict=True):
+            word.lemma = lemma
+
+    def _lemmas_of(self, tagged: Iterable[tuple[str, str]]) -> list[str]:
+        """The lemmas of words by their tags. spaCy's lemmatizer looks at nothing else, and takes a
+        third of a parse's time if it is asked for every word.
+        """
+        from spacy.tokens import Doc
+
+        nlp = self.pipeline()
+        lemmatizer = nlp.get_pipe("lemmatizer")
+        attribute_ruler = nlp.get_pipe("attribute_ruler")
+        tagged = list(tagged)
+        if len(self._lemmas) > _MAX_LEMMAS:
+            self._lemmas.clear()
+        for word, tag in dict.fromkeys(tagged):
+            if (word, tag) not in self._lemmas:
+                doc = Doc(nlp.vocab, words=[word], tags=[tag])
+                lemma = lemmatizer(attribute_ruler(doc))[0].lemma_.lower()
+                self._lemmas[word, tag] = self._with_its_e(word, lemma, tag)
+        return [self._lemmas[pair] for pair in tagged]
+
+    def _with_its_e(self, word: str, lemma: str, tag: str) -> str:
+        """A verb's lemma with the "e" that its form had lost: "ride" of "riding" and "rides", where
+        the lemmatizer takes "rid" for it.
+        """
+        ending = word.removeprefix(lemma)
+        if not tag.startswith("VB") or ending not in ("ing", "ed", "es"):
+            return lemma
+        doubles = _DOUBLES_ITS_END.search(lemma) is not None  # "ridding" is of "rid"
+        hisses = lemma.endswith(("s", "x", "z", "ch", "sh", "o"))
+        keeps_its_form = hisses if ending == "es" else not doubles
+        verbs = self.pipeline().get_pipe("lemmatizer").lookups.get_table("lemma_index")["verb"]
+        return lemma if keeps_its_form or f"{lemma}e" not in verbs else f"{lemma}e"
+
+
+_parser = _Parser()
+
+
+def _readable(text: str) -> str:
+    """As many characters, but "?" for what is no Unicode."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _sentences(words: list[str]) -> list[list[str]]:
+    """Words cut behind full stops; marks alone are no sentence."""
+    sentences: list[list[str]] = []
+    has_ended = True
+    for index, word in enumerate(words):
+        if index == 0 or (has_ended and any(character.isalnum() for character in word)):
+            sentences.append([])
+            has_ended = False
+        sentences[-1].append(word)
+        has_ended = has_ended or word in _SENTENCE_ENDS
+    return sentences
+
+
+def _cut_into_clauses(text: _Text) -> list[_Reading]:
+    """Puts the clauses of a text's sentences in their place; returns those that have to be read."""
+    sentences = text.clauses
+    text.clauses, text.glue = [], []
+    cut: list[_Reading] = []
+    for sentence in sentences:
+        starts = clause_starts(sentence.draft.words)
+        if len(starts) == 1:
+            text.clauses.append(sentence)
+            text.glue.append(0)
+            continue
+        for start, end in pairwise((*starts, len(sentence.words))):
+            words = sentence.words[start:end]
+            glue = glue_length(words) if start else 0
+            cut.append(_Reading.of(words[glue:]))
+            text.clauses.append(cut[-1])
+            text.glue.append(glue)
+    return cut
+
+
+def _lowered(words: list[str]) -> list[str]:
+    """Without a sentence's capital, and without a headline's capitals; acronyms and names stay."""
+    letters = [word for word in words if word.isalpha()]
+    if len(letters) > 2 and all(word.isupper() for word in letters):
+        return [word.lower() for word in words]
+    if not words or words[0] in ("I", "I'm") or not re.fullmatch(r"[A-Z][a-z'-]*", words[0]):
+        return words
+    if len(words) > 1 and re.fullmatch(r"[A-Z][a-z]+", words[0]) and words[1][:1].isupper():
+        return words
+    return [words[0].lower(), *words[1:]]
+
+
+def _draft(reading: _Reading, doc: Any, lemmas: Sequence[str]) -> Draft:
+    """What the parser read, without the article and the full stop that weren't given."""
+    skipped = 1 if reading.article else 0
+    tokens = list(doc)[skipped : skipped + len(reading.words)]
+    roots = [token.i - skipped for token in doc if token.head.i == token.i]
+    root = next((index for index in roots if 0 <= index < len(tokens)), 0)
+    words = []
+    for index, token in enumerate(tokens):
+        head = token.head.i - skipped
+        relation = token.dep_
+        if index == root:
+            head, relation = index, "ROOT"
+        elif index == head:
+            head, relation = root, "parataxis"
+        elif not 0 <= head < len(tokens):
+            head, relation = root, "dep"
+        lower = reading.words[index].lower()
+        words.append(
+            Word(
+                index,
+                lower,
+                lemmas[skipped + index],
+                _tag(token),
+                relation,
+                head,
+                lower != token.lower_,
+            )
+        )
+    return Draft(words)
+
+
+def _tag(token: Any) -> str:
+    """The parser's tag, but what is written without a capital is no name ("a white box")."""
+    tag: str = token.tag_
+    is_name = tag in ("NNP", "NNPS")
+    return tag.replace("P", "") if is_name and token.text.islower() else tag
+
+
+def _needs_article(reading: _Reading) -> bool:
+    """Whether the text begins with a singular noun (and what describes it) without an article."""
+    words = reading.draft.words
+    if not words or words[0].lower in _NO_ARTICLE_BEFORE:
+        return False
+    if [word.lower for word in words[:2]] == ["close", "up"]:
+        return True
+    length = _phrase_length(words)
+    if length == 0:
+        return False
+    last = words[length - 1]
+    following = words[length] if length < len(words) else None
+    if last.tag in ("NN", "NNP"):
+        return following is None or following.tag != "NNS"
+    if length > 1 or following is None:
+        return False
+    if last.tag in ("VB", "VBP"):  # "sunset over a lake"
+        return following.tag == "IN" and nouns.kind_of(last.lower) is not None
+    return following.lower == "of"  # "painting of a man"
+
+
+def _phrase_length(words: Sequence[Word]) -> int:
+    """How many words at the start may be one noun phrase: up to a verb behind a noun."""
+    for index, word in enumerate(words):
+        behind_noun = index > 0 and words[index - 1].is_noun
+        if word.tag not in _IN_A_NOUN_PHRASE or (word.is_verb and behind_noun):
+            return index
+    return len(words)
+
+
+def _tree(text: _Text) -> Tree:
+    """The drafts of a text's clauses in one tree."""
+    tokens: list[Token] = []
+    roots: list[int] = []
+    for reading, glue in zip(text.clauses, text.glue, strict=True):
+        start = len(tokens) + glue
+        root = start + reading.draft.root.index
+        for index in range(len(tokens), start):
+            tokens.append(_glue(index, text, root))
+        for word in reading.draft.words:
+            tokens.append(_token(word, start, text))
+        if roots:
+            tokens[root] = replace(tokens[root], relation="parataxis", head=roots[0])
+        roots.append(root)
+    return Tree(text.text, tuple(tokens), tuple(roots))
+
+
+def _token(word: Word, start: int, text: _Text) -> Token:
+    index = start + word.index
+    return Token(
+        index,
+        text.words[index],
+        word.lower,
+        word.lower if word.lower in _PLURALS_ONLY else word.lemma,
+        word.tag,
+        word.relation,
+        start + word.head,
+        text.spaces[index],
+    )
+
+
+def _glue(index: int, text: _Text, root: int) -> Token:
+    """A comma or an "and" before a clause, which hangs on the clause's root."""
+    word = text.words[index]
+    lower = word.lower()
+    if is_comma(lower):
+        tag, relation = ("," if lower == "," else ":"), "punct"
+    else:
+        tag, relation = "CC", "cc"
+    return Token(index, word, lower, lower, tag, relation, root, text.spaces[index])
