@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 
 from caption.language.text import words
-from scripts.demo_model.facts import Fact, facts_of, holds, read
+from scripts.demo_model.facts import Fact, facts_of, holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import Scene
 
 
@@ -74,23 +74,18 @@ def verdict(
     )
 
 
-_CLAUSE_END = re.compile(r"[.,;:!?]|$")  # where a clause ends
-
-
 def repetition(text: str) -> tuple[int, int]:
     """(clauses that state a fact, those among them that state none which the text before them
     hadn't).
 
     Clauses rather than sentences: a text that says a thing over and over may do it between commas.
     """
-    clauses = repeats = begin = 0
+    stated_by_clause: dict[int, set[Fact]] = {}
+    for mention in read(text).mentions:
+        stated_by_clause.setdefault(mention.part, set()).add(one_wording(mention.fact))
+    repeats = 0
     before: set[Fact] = set()
-    for end in (mark.end() for mark in _CLAUSE_END.finditer(text)):
-        # read from the beginning: what a clause says may depend on the one before ("on the left,
-        # there is a ball")
-        so_far = set(map(one_wording, read(text[:end]).facts))
-        if read(text[begin:end]).facts:
-            clauses += 1
-            repeats += so_far == before
-        begin, before = end, so_far
-    return clauses, repeats
+    for stated in stated_by_clause.values():
+        repeats += stated <= before
+        before |= stated
+    return len(stated_by_clause), repeats

@@ -2,8 +2,8 @@
 measured on.
 
 `change(text, scene, rng)` picks a kind of fact that the text states and swaps its words for others
-of the same kind; the reader of `facts.py` makes sure that the result reads well and that it is
-false. Standard library only.
+of the same kind; `reading.read` makes sure that the result reads well and that it is false.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from scripts.demo_model.captions import (
     WEATHER_CLAUSES,
     WEATHER_ENDINGS,
 )
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import COLORS, KINDS, SIZES, Scene
 
 # Per slot, groups of phrases that can replace each other. No word belongs to two slots.

@@ -24,7 +24,8 @@ from PIL import Image
 from caption import DescribeOptions, load_describer
 from caption.options import DETAILS, STRATEGY_NAMES
 from scripts.demo_model.drawing import draw
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, UNSEEN_PAIRS, Scene, random_scene
 
 PICTURE_SIDE = 384

@@ -86,6 +86,20 @@ class TestRepetition:
             ("On the left, there is a ball. There is a ball.", (2, 1)),
             ("A ball next to a box. A box next to a ball.", (2, 1)),
             ("Singing loudly. A ball. Singing loudly.", (1, 0)),
+            # what is said behind a comma of the thing before it
+            ("A ball is on the left, next to a box, and under a kite.", (3, 0)),
+            ("A ball next to a box. The ball is on the left, next to the box.", (3, 1)),
+            ("A ball is on the left. The ball, which is on the left, is small.", (2, 0)),
+            ("A ball is on the left. The ball, which is on the left, is on the left.", (2, 1)),
+            ("In a room, a ball is small. In a room, the ball is red.", (4, 1)),
+            # lists
+            ("A box. A ball. A box, a ball and a cat are small.", (3, 0)),
+            ("A box is small. A ball is small. A box and a ball are small.", (3, 1)),
+            ("On the left are a box, a ball and a cat. The ball is on the left.", (3, 1)),
+            ("On the left are a box and a cat. On the left are a box and a cat.", (2, 1)),
+            # pronouns
+            ("A cat is on the left. It is small. It is on the left.", (3, 1)),
+            ("A cat and a box. They are next to each other. The box is next to the cat.", (3, 1)),
         ],
     )
     def test_table(self, text: str, expected: tuple[int, int]) -> None:

@@ -8,7 +8,8 @@ from caption.prompts import DEFAULT_TABLES
 from scripts.demo_model import captions
 from scripts.demo_model.captions import statement
 from scripts.demo_model.changes import is_true
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import COLORS, HELD_OUT_SEEDS, random_scene, view
 
 

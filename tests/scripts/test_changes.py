@@ -8,7 +8,8 @@ import pytest
 
 from scripts.demo_model.captions import caption
 from scripts.demo_model.changes import SLOTS, change
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import Scene, SceneObject, random_scene
 
 SCENES = [random_scene(seed) for seed in range(150)]
