@@ -31,6 +31,8 @@ StageName = Literal[
     "suppositions",
     "checking",
 ]
+# Where a thing is in the picture, as statements say it.
+Place = Literal["left", "middle", "right"]
 # Why nothing was described: there is nothing to see, the picture is unlike any the model was made
 # for, or no statement has enough support.
 Refusal = Literal["blank", "noise", "foreign", "unsupported"]
@@ -130,14 +132,45 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a candidate says a statement: `tokens` of the tree of its text
+    (`caption.language.parse`), none where the statement is all that it says; `candidate` is its index
+    in `Description.candidates`.
+    """
+
+    candidate: int
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a sentence, `text[start:end]`, that a statement speaks for.
+
+    `statement` is its index in `Description.statements`, `candidate` that of the candidate whose
+    words these are, None where the words are our own ("on the left").
+    """
+
+    start: int
+    end: int
+    statement: int
+    support: float | None
+    region: Box | None = None
+    candidate: int | None = None
+
+
+@dataclass(frozen=True)
 class Sentence:
-    """A phrase of the finished text and where it came from.
+    """A sentence of the finished text, or a statement that was checked, and where it came from.
 
     `region` is the part of the picture that was looked at, None for the whole picture. `support` is
     0 to 1, how well the picture supports the sentence: a probability where
     `Description.calibrated`; None where nothing was checked, as `evidence`, which it is made of.
     `words` are its content words in order. `supposed`: no caption claims it, the strategy asked the
     check whether it is so.
+
+    A sentence of a grounded text is told in `parts`, and its support, evidence and region are those
+    of the part with the least support. A statement knows its `origins`, all candidates that make
+    it, and the `place` that it says its thing is in beyond what they say.
     """
 
     text: str
@@ -148,6 +181,9 @@ class Sentence:
     words: tuple[WordEvidence, ...] = ()
     evidence: Evidence | None = None
     supposed: bool = False
+    parts: tuple[Part, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -256,8 +292,8 @@ class Description:
         return content
 
     def to_json(self, *, indent: int | None = None, heat: bool = True) -> str:
-        """UTF-8 JSON text; non-ASCII characters are kept as they are. `heat`: with the words' heat
-        maps.
+        """UTF-8 JSON text, without spaces where there is no `indent`; non-ASCII characters are kept as
+        they are. `heat`: with the words' heat maps.
         """
         # the maps are dropped before `asdict` copies them: they are large
         described = self if heat else self._without_heat()
@@ -266,7 +302,8 @@ class Description:
             for sentence in (*content["sentences"], *content["statements"]):
                 for word in sentence["words"]:
                     del word["heat"]
-        return json.dumps(content, ensure_ascii=False, indent=indent)
+        separators = (",", ":") if indent is None else None  # a quarter less with heat maps
+        return json.dumps(content, ensure_ascii=False, indent=indent, separators=separators)
 
     def _without_heat(self) -> Description:
         def without_heat(sentence: Sentence) -> Sentence:

@@ -26,6 +26,7 @@ from caption.types import (
     WordEvidence,
     is_supported,
 )
+from tests.support.browser import told
 
 
 class TestNames:
@@ -70,11 +71,28 @@ def test_description_becomes_json() -> None:
     )
     text = description.to_json()
     assert "一只猫" in text
-    assert '"total": 1.5' in text
+    assert '"total":1.5' in text
+    assert '"total": 1.5' in description.to_json(indent=1)
     (sentence,) = description.to_dict()["sentences"]
     assert {name: value for name, value in sentence.items() if value} == {
         "text": "a cat", "prompt": "a photo of", "round": 1,
     }  # fmt: skip
+
+
+def test_parts_and_origins_become_json() -> None:
+    description = told()
+    content = description.to_dict(heat=False)
+    sentence = content["sentences"][1]
+    first, second = sentence["parts"]
+    assert first == {
+        "start": 0, "end": 31, "statement": 3, "support": 0.88, "region": [0, 0, 0.5, 1],
+        "candidate": None,
+    }  # fmt: skip
+    assert sentence["text"][second["start"] : second["end"]] == "behind the dog"
+    assert content["statements"][3]["origins"] == [{"candidate": 4, "tokens": [1, 2]}]
+    assert content["statements"][0]["parts"] == []
+    assert {word.word for word in description.sentences[1].words} == {"blue", "box"}
+    assert "heat" not in sentence["words"][0]
 
 
 def test_heat_maps_leave_the_json_on_request() -> None:

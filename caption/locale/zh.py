@@ -108,7 +108,7 @@ TEXTS: dict[str, str] = {
     "describe.notes": """**技术说明**
 
 - **可信细节**: 看整张图片和它的各个局部，写出许多短句，追问找到的东西，\
-逐句与图片核对，只留下图片支持的内容，并给出每句的支持度
+逐句与图片核对，只留下图片支持的内容，并给出每段文字的支持度
 - **多提示词生成**: 同一张图片用四种提示词各生成一次，取最长的一段作为主干，再并入其余的新内容
 - **长度强制**: 用较大的束宽、长度惩罚和重复惩罚，让模型写得更长而不重复
 - **多轮迭代**: 把已有的描述交还给模型，请它继续补充细节，最多三轮
@@ -137,17 +137,28 @@ TEXTS: dict[str, str] = {
     "progress.label": "进度",
     "progress.place": "排队第 {place} 位",
     "progress.stage": "{words}（{percent}%）",
-    "evidence.slider.calibrated": "只留下支持度不低于它的句子（%）",
-    "evidence.slider.uncalibrated": "这个模型的支持度未校准：只留下支持条不短于它的句子（%）",
+    "evidence.slider.calibrated": "只留下支持度不低于它的内容（%）",
+    "evidence.slider.uncalibrated": "这个模型的支持度未校准：只留下支持条不短于它的内容（%）",
     "evidence.help": "选一句或一个词，看它来自图片的哪里；再选一次或按 Esc 收起。",
+    "evidence.help_parts": "选一段有下划线的文字，看图片里是什么支持它；再选一次或按 Esc 收起。",
+    "evidence.underline.solid.calibrated": "支持度 {percent} % 以上",
+    "evidence.underline.dashed.calibrated": "{percent} % 以上",
+    "evidence.underline.dotted.calibrated": "不到 {percent} %",
+    "evidence.underline.solid.uncalibrated": "支持多",
+    "evidence.underline.dashed.uncalibrated": "较多",
+    "evidence.underline.dotted.uncalibrated": "少",
     "evidence.nothing_left": "没有一句话达到最低支持度，请把滑块调低。",
     "evidence.list": "逐句证据",
     "evidence.label": "{region}，{support}",
     "evidence.origin": "{region}，第 {round} 轮，{prompt}",
+    "evidence.weakest": "{support}（最弱处）",
+    "evidence.part_origin": "{support}，{region}，第 {round} 轮，{prompt}",
+    "evidence.statement": "核对的陈述：{text}",
+    "evidence.captions": "有 {count} 条描述这样说：",
     "evidence.prompt": "提示词：{prompt}",
     "evidence.no_prompt": "没有提示词",
     "evidence.supposed": "程序的推测，经图片核对",
-    "evidence.words": "这句话里的词",
+    "evidence.words": "其中的词",
     "evidence.word": "模型写“{word}”时看的地方，{support}",
     "evidence.word_without_heat": "“{word}”：{support}，没有记下看的地方",
     "evidence.dropped": "已删去: {count} 句",

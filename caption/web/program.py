@@ -18,6 +18,7 @@ from caption.errors import CaptionError, ModelError, OptionsError
 from caption.hub.background import BackgroundDownload
 from caption.hub.find import find_model
 from caption.hub.specs import DEMO, RECOMMENDED
+from caption.language.parse import load_in_background
 from caption.locale import phrases, text
 from caption.server.service import Service
 from caption.web.listening import addresses, port_is_free
@@ -121,6 +122,7 @@ def serve(describer: Describer, args: argparse.Namespace) -> int:
     ending = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ending.set())
+    load_in_background()  # once the page answers: the start doesn't wait for the parser
     if download:
         download.start()
     announce(describer, args)

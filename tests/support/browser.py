@@ -13,10 +13,10 @@ import threading
 import time
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from PIL import Image
 
@@ -26,7 +26,17 @@ from caption.language.text import caption_stats
 from caption.options import DescribeOptions
 from caption.server.admission import DEADLINE_S, Gate
 from caption.server.service import Service
-from caption.types import Box, Description, Progress, Sentence, StageTimes, WordEvidence
+from caption.types import (
+    Box,
+    Candidate,
+    Description,
+    Origin,
+    Part,
+    Progress,
+    Sentence,
+    StageTimes,
+    WordEvidence,
+)
 from caption.web import app
 from tests.support.paths import EXAMPLES
 
@@ -162,6 +172,80 @@ def grounded(**changes: Any) -> Description:
         statements=STATEMENTS, calibrated=True, readability=0.9,
     )  # fmt: skip
     return dataclasses.replace(filtered(empty, 0.5), **changes)
+
+
+_CAPTIONS = (
+    "a large dog lying on green grass next to a red ball",
+    "a large dog lying on green grass",
+    "a dog on the grass",
+    "a dog with a ball",
+    "a blue box",
+    'a <b>small</b> "bird" in the sky',
+)
+_LEFT: Box = (0.0, 0.0, 0.5, 1.0)
+# (statement, support, region, words, the candidates that make it)
+_CHECKED = (
+    ("A large dog.", 0.974, None, (("large", 0.8, 4, 5), ("dog", 0.98, 4, 5)), (0, 1)),
+    ("The dog is lying on green grass.", 0.93, None, (("lying", 0.6, 5, 5), ("grass", 0.9, 6, 6)), (0, 1, 2)),
+    ("The dog is next to a red ball.", 0.78, None, (("red", 0.95, 5, 2), ("ball", 0.98, 5, 2)), (0, 3)),
+    ("On the left, there is a blue box.", 0.88, _LEFT, (("blue", 0.7, 1, 1), ("box", 0.9, 1, 1)), (4,)),
+    ("The box is behind the dog.", 0.615, None, (("box", 0.9, 1, 1),), ()),
+    ('There is a <b>small</b> "bird" in the sky.', 0.55, None, (("bird", 0.6, 1, 6),), (5,)),
+)  # fmt: skip
+# A sentence as pieces: (words, statement, candidate), or words that nothing speaks for.
+Piece: TypeAlias = str | tuple[str, int, int | None]
+TOLD: tuple[tuple[Piece, ...], ...] = (
+    (("A large dog", 0, 0), " is ", ("lying on green grass", 1, 0), " ", ("next to a red ball", 2, 0), "."),
+    (("On the left there is a blue box", 3, None), " ", ("behind the dog", 4, None), "."),
+    (("There is a <b>small</b> \"bird\" in the sky", 5, 5), "."),
+)  # fmt: skip
+
+
+def told(lines: Sequence[Sequence[Piece]] = TOLD) -> Description:
+    """A grounded description made by hand, whose sentences have parts."""
+    candidates = tuple(
+        Candidate(caption, "a photography of", "prompts", 1, True, "supported")
+        for caption in _CAPTIONS
+    )
+    statements = tuple(
+        dataclasses.replace(
+            statement(text, support, region, *words),
+            origins=tuple(Origin(candidate, (1, 2)) for candidate in origins),
+            supposed=not origins,
+        )
+        for text, support, region, words, origins in _CHECKED
+    )
+    sentences = tuple(_told_sentence(pieces, statements) for pieces in lines)
+    text = " ".join(sentence.text for sentence in sentences)
+    return grounded(
+        text=text,
+        stats=caption_stats(text),
+        sentences=sentences,
+        candidates=candidates,
+        statements=statements,
+    )
+
+
+def _told_sentence(pieces: Sequence[Piece], statements: Sequence[Sentence]) -> Sentence:
+    text = ""
+    parts: list[Part] = []
+    for piece in pieces:
+        start = len(text)
+        if isinstance(piece, str):
+            text += piece
+            continue
+        words, number, candidate = piece
+        text += words
+        spoken = statements[number]
+        parts.append(Part(start, len(text), number, spoken.support, spoken.region, candidate))
+    weakest = min(parts, key=lambda part: part.support or 0.0)
+    return dataclasses.replace(
+        statements[weakest.statement],
+        text=text,
+        words=tuple(word for part in parts for word in statements[part.statement].words),
+        parts=tuple(parts),
+        origins=(),
+    )
 
 
 def refused(code: str = "noise", readability: float | None = 0.034) -> Description:

@@ -35,6 +35,7 @@ from tests.support.browser import (
     refused,
     serving,
     statistics,
+    told,
     until,
 )
 from tests.support.paths import ROOT
@@ -599,6 +600,8 @@ def test_a_full_line_is_a_toast(served: Served, visit: Callable[..., Visitor]):
 
 OVERLAY = "#picture .evidence-overlay"
 SENTENCES = "#sentences .sentence"
+PARTS = "#sentences .part"
+DETAILS = "#sentences .details"
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "is_mobile": True,
@@ -799,6 +802,86 @@ def test_evidence_by_keyboard(explained: Callable[..., Visitor]):
     assert page.locator(OVERLAY).count() == 0
 
 
+def test_a_chosen_part_unfolds_what_speaks_for_it(explained: Callable[..., Visitor]):
+    visitor = explained(description=told())
+    page = visitor.page
+    assert unseen(visitor, DETAILS)
+    page.locator(PARTS).nth(3).click()
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
+    assert pressed(visitor) == ["On the left there is a blue box"]
+    assert announced(visitor) == "图片区域（左），支持度 88 %"
+    details = page.locator(DETAILS).filter(visible=True)
+    assert details.count() == 1
+    assert "核对的陈述：On the left, there is a blue box." in details.inner_text()
+    page.locator(PARTS).nth(2).click()  # another one: the first is folded
+    assert details.count() == 1
+    assert "有 2 条描述这样说：" in details.inner_text()
+    details.get_by_role("button", name="ball").click()  # its words keep it open
+    page.wait_for_selector(f"{OVERLAY} canvas")
+    assert pressed(visitor) == ["ball"]
+    assert page.locator(f"{PARTS}[aria-expanded=true]").all_inner_texts() == ["next to a red ball"]
+    page.keyboard.press("Escape")
+    assert unseen(visitor, DETAILS)
+    assert unseen(visitor, OVERLAY)
+
+
+def test_the_parts_of_one_statement_are_chosen_together(explained: Callable[..., Visitor]):
+    line = (("A dog", 1, 0), ", next to a ball, ", ("lies on grass", 1, 0), ".")
+    visitor = explained(description=told([line]))
+    visitor.page.locator(PARTS).last.click()
+    assert pressed(visitor) == ["A dog", "lies on grass"]
+    assert visitor.page.locator(DETAILS).filter(visible=True).count() == 1
+    visitor.page.locator(PARTS).first.click()
+    assert pressed(visitor) == []
+
+
+def test_parts_by_keyboard(explained: Callable[..., Visitor]):
+    visitor = explained(description=told())
+    page = visitor.page
+
+    def focused() -> str:
+        return page.evaluate("document.activeElement.innerText")
+
+    page.locator("#min-support input[type=range]").focus()
+    page.keyboard.press("Tab")
+    assert focused() == "A large dog"
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == ["A large dog"]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert focused() == "behind the dog"
+    scrolled = page.evaluate("scrollY")
+    page.keyboard.press("Space")
+    assert pressed(visitor) == ["behind the dog"]
+    assert page.evaluate("scrollY") == scrolled
+    page.keyboard.press("ArrowRight")  # into what it unfolded
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == ["box"]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")  # what is folded is passed over
+    assert focused() == "next to a red ball"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert pressed(visitor) == []
+
+
+def test_a_chosen_part_stays_chosen_as_its_sentence_changes(
+    explained: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch
+):
+    visitor = explained(description=told())
+    page = visitor.page
+    page.locator(PARTS).nth(2).click()
+    shorter = told([(("A large dog", 0, 0), " is ", ("next to a red ball", 2, 0), ".")])
+    monkeypatch.setattr("caption.web.tabs.describe.with_min_support", lambda *_: shorter)
+    page.locator("#min-support input[type=number]").fill("75")
+    visitor.wait_text(shorter.text)
+    assert until(lambda: page.locator(PARTS).count() == 2)
+    assert until(lambda: pressed(visitor) == ["next to a red ball"])
+    assert page.locator(DETAILS).filter(visible=True).count() == 1
+
+
 def test_the_outline_follows_the_picture(explained: Callable[..., Visitor]):
     visitor = explained()
     page = visitor.page
@@ -964,6 +1047,38 @@ def test_evidence_fits(explained: Callable[..., Visitor], name: str, options: di
             " return [getComputedStyle(row.querySelector('.sentence')).color, getComputedStyle(row).backgroundColor] }"
         )
         assert min(channels(colour)) - max(channels(ground)) > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("desktop", {"viewport": {"width": 1366, "height": 768}}),
+        ("phone", PHONE),
+        ("dark", {"color_scheme": "dark"}),
+    ],
+    ids=lambda value: str(value)[:7],
+)
+def test_parts_fit(explained: Callable[..., Visitor], name: str, options: dict[str, Any]):
+    visitor = explained((EXAMPLES / "chelsea.png").read_bytes(), description=told(), **options)
+    page = visitor.page
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.locator(PARTS).nth(3).click()
+    size = Image.open(EXAMPLES / "chelsea.png").size
+    lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, size, (0, 0, 0.5, 1)))
+    page.screenshot(path=ARTEFACTS / f"parts-{name}.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for element in page.locator("#sentences li, #sentences .part").filter(visible=True).all():
+        box = element.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"] + 1
+    for part in page.locator(PARTS).all():
+        assert part.bounding_box()["height"] >= 24
+    lines = page.locator(PARTS).evaluate_all(
+        "parts => parts.map(part => getComputedStyle(part).textDecorationStyle)"
+    )
+    assert lines == ["solid", "solid", "dashed", "dashed", "dotted", "dotted"]
+    chosen, peek = rect(visitor, f"{PARTS}[aria-pressed=true]"), rect(visitor, "#peek")
+    assert peek[1] + peek[3] <= chosen[1] or chosen[1] + chosen[3] <= peek[1]  # it doesn't hide it
 
 
 def test_where_the_picture_is_out_of_sight_a_copy_appears(explained: Callable[..., Visitor]):

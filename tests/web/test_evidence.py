@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caption.locale import messages, phrases
-from caption.types import Sentence, WordEvidence
+from caption.types import Candidate, Description, Origin, Part, Sentence, WordEvidence
 from caption.web.evidence import dropped_html, evidence_html, may_be_filtered, mean_support
-from tests.support.browser import STATEMENTS, filtered, grounded, refused
+from tests.support.browser import STATEMENTS, Piece, filtered, grounded, refused, told
 
 
 class Reader(HTMLParser):
@@ -23,21 +27,31 @@ class Reader(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.open: list[str] = []
+        self.nested: list[str] = []  # buttons within buttons
         self.feed(source)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self.open.append(tag)
+        attributes = dict(attrs)
+        kind = "button" if attributes.get("role") == "button" else tag
+        if kind == "button" and "button" in self.open:
+            self.nested.append(tag)
+        self.elements.append((tag, attributes))
+        self.open.append(kind)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        assert self.open.pop() in (tag, "button")
 
     def handle_data(self, data: str) -> None:
         self.text += data
 
     def buttons(self, kind: str) -> list[dict[str, str | None]]:
-        return [attributes for _, attributes in self.elements if attributes.get("class") == kind]
+        """Those with this class, with others or alone."""
+        return [
+            attributes
+            for _, attributes in self.elements
+            if kind in (attributes.get("class") or "").split()
+        ]
 
 
 def evidence(button: dict[str, str | None]) -> dict[str, Any]:
@@ -105,9 +119,143 @@ def test_nothing_of_a_text_becomes_html() -> None:
         Reader(dropped_html(description)),
     )
     assert {tag for tag, _ in rows.elements + dropped.elements}.isdisjoint({"script"})
-    assert evidence(rows.buttons("sentence")[0])["sentence"] == wild
+    assert evidence(rows.buttons("sentence")[0])["about"] == wild
     assert rows.text.count(wild) == 3  # the sentence, its prompt, its word
     assert dropped.text.count(wild) == 1
+
+
+class TestParts:
+    def test_are_buttons_in_their_sentence(self) -> None:
+        rows = Reader(evidence_html(told(), "mark"))
+        assert rows.open == rows.nested == []
+        assert all(sentence.text in rows.text for sentence in told().sentences)
+        assert rows.buttons("sentence") == [{"class": "sentence", "lang": "en"}] * 3
+        parts = rows.buttons("part")
+        assert [part["aria-label"] for part in parts] == [
+            "A large dog 整张图片，支持度 97 %",
+            "lying on green grass 整张图片，支持度 93 %",
+            "next to a red ball 整张图片，支持度 78 %",
+            "On the left there is a blue box 图片区域（左），支持度 88 %",
+            "behind the dog 整张图片，支持度 61 %",
+            'There is a <b>small</b> "bird" in the sky 整张图片，支持度 55 %',
+        ]
+        assert [part["class"] for part in parts] == [
+            "part solid", "part solid", "part dashed", "part dashed", "part dotted", "part dotted",
+        ]  # fmt: skip
+        assert {
+            (part["role"], part["tabindex"], part["aria-pressed"], part["aria-expanded"])
+            for part in parts
+        } == {("button", "0", "false", "false")}
+        assert [evidence(part)["box"] for part in parts[2:4]] == [[0, 0, 1, 1], [0, 0, 0.5, 1]]
+        values = [button["data-evidence"] for button in parts + rows.buttons("word")]
+        assert len(set(values)) == len(values) == 16
+
+    def test_a_row_has_the_support_of_its_weakest_part(self) -> None:
+        text = Reader(evidence_html(told(), "")).text
+        assert re.findall(r"\.(支持度 \d+ %(?:（最弱处）)?)", text) == [
+            "支持度 78 %（最弱处）",
+            "支持度 61 %（最弱处）",
+            "支持度 55 %",  # its only one
+        ]
+
+    @pytest.mark.parametrize(
+        ("support", "underline"),
+        [
+            (1.0, "solid"),
+            (0.9, "solid"),
+            (0.899, "dashed"),
+            (0.7, "dashed"),
+            (0.699, "dotted"),
+            (0.0, "dotted"),
+            (None, "dotted"),
+        ],
+    )
+    def test_are_underlined_by_support(self, support: float | None, underline: str) -> None:
+        (part,) = Reader(evidence_html(_single(support=support), "")).buttons("part")
+        assert part["class"] == f"part {underline}"
+
+    def test_the_underlines_are_explained(self) -> None:
+        text = Reader(evidence_html(told(), "")).text
+        assert "支持度 90 % 以上" in text
+        assert "不到 70 %" in text
+        assert "以上" not in Reader(evidence_html(grounded(), "")).text  # nothing is underlined
+
+    def test_what_speaks_for_one_is_folded(self) -> None:
+        rows = Reader(evidence_html(told(), ""))
+        details = rows.buttons("details")
+        assert [block["data-statement"] for block in details] == list("012345")
+        assert all("hidden" in block for block in details)
+        assert (
+            "支持度 78 %，整张图片，第 1 轮，提示词：a photography of"
+            "核对的陈述：The dog is next to a red ball."
+            "有 2 条描述这样说：a large dog lying on green grass next to a red balla dog with a ball"
+            "redball"
+        ) in rows.text
+        # what was only supposed is in no caption
+        assert "程序的推测，经图片核对核对的陈述：The box is behind the dog.box" in rows.text
+
+    def test_few_captions_are_shown_and_all_counted(self) -> None:
+        captions = ["a dog", "the dog", "a dog", "dogs", "one dog"]
+        rows = Reader(evidence_html(_single(captions=captions, taken=4), ""))
+        assert "有 5 条描述这样说：one doga dogthe dog" in rows.text
+        assert "dogs" not in rows.text
+
+    def test_of_one_statement_are_chosen_together(self) -> None:
+        line: Sequence[Piece] = (("A dog", 1, 0), " in ", ("a field", 2, 0), " ", ("lies", 1, 0))
+        rows = Reader(evidence_html(told([line]), ""))
+        first, field, second = map(evidence, rows.buttons("part"))
+        assert first == second != field
+        assert [block["data-statement"] for block in rows.buttons("details")] == ["1", "2"]
+
+    def test_uncalibrated_ones_have_no_numbers(self) -> None:
+        rows = Reader(evidence_html(dataclasses.replace(told(), calibrated=False), ""))
+        assert "%" not in rows.text
+        assert not any("%" in (part["aria-label"] or "") for part in rows.buttons("part"))
+        assert [part["class"] for part in rows.buttons("part")][1:3] == [
+            "part solid",
+            "part dashed",
+        ]
+
+    @given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=6))
+    def test_nothing_of_them_becomes_html(self, text: str, cuts: list[int]) -> None:
+        ends = sorted(min(cut, len(text)) for cut in cuts)
+        spans = list(zip(ends[::2], ends[1::2], strict=False))
+        rows = Reader(evidence_html(_single(text, spans or [(0, len(text))]), text))
+        assert rows.open == rows.nested == []
+        assert text in rows.text
+        assert {tag for tag, _ in rows.elements} <= {
+            "div", "p", "ol", "ul", "li", "span", "button",
+        }  # fmt: skip
+
+
+def _single(
+    text: str = "A dog.",
+    spans: Sequence[tuple[int, int]] = ((0, 5),),
+    *,
+    support: float | None = 0.9,
+    captions: Sequence[str] = (),
+    taken: int | None = None,
+) -> Description:
+    """A description of one sentence and one statement, with the captions that make it; `taken`:
+    the one whose words the sentence has.
+    """
+    statement = Sentence(
+        text,
+        text,
+        1,
+        support=support,
+        words=(WordEvidence(text, 0.5),),
+        origins=tuple(Origin(number, (0,)) for number in range(len(captions))),
+    )
+    parts = tuple(Part(start, end, 0, support, candidate=taken) for start, end in spans)
+    return grounded(
+        text=text,
+        sentences=(dataclasses.replace(statement, parts=parts),),
+        statements=(statement,),
+        candidates=tuple(
+            Candidate(caption, "", "prompts", 1, True, "supported") for caption in captions
+        ),
+    )
 
 
 def test_uncalibrated_supports_have_bars_and_no_numbers() -> None:

@@ -18,7 +18,8 @@ import pytest
 from caption.errors import BusyError, Cancelled
 from caption.options import DescribeOptions
 from caption.server.service import Service
-from caption.web.program import main, shut_down
+from caption.web.options import build_parser
+from caption.web.program import main, serve, shut_down
 from tests.support.browser import FakeDescriber, Served, free_port, picture_bytes, until
 from tests.support.paths import ROOT
 
@@ -175,3 +176,18 @@ def test_shutting_down_lets_short_work_end_and_stops_the_rest(monkeypatch: pytes
     assert (ended, closed, service.gate.draining) == (["stopped"], [True], True)
     with pytest.raises(BusyError):
         service.gate.enter()
+
+
+def test_the_parser_is_loaded_once_the_page_answers(monkeypatch: pytest.MonkeyPatch):
+    steps: list[str] = []
+    monkeypatch.setattr("caption.web.app.build_demo", lambda *_, **__: None)
+    monkeypatch.setattr("caption.web.app.launch", lambda *_, **__: steps.append("answers"))
+    monkeypatch.setattr(
+        "caption.web.program.load_in_background", lambda: steps.append("loads the parser")
+    )
+    monkeypatch.setattr("caption.web.program.announce", lambda *_: steps.append("says so"))
+    monkeypatch.setattr("caption.web.program.signal.signal", lambda _, end: end())
+    monkeypatch.setattr("caption.web.program.shut_down", lambda *_: steps.append("ends"))
+    args = build_parser().parse_args(["--demo"])
+    assert serve(FakeDescriber(), args) == 0  # type: ignore[arg-type]
+    assert steps == ["answers", "loads the parser", "says so", "ends"]

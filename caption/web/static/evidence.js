@@ -1,13 +1,15 @@
-// Where a sentence or a word comes from, drawn over the picture.
+// Where a sentence, a part of one or a word comes from, drawn over the picture.
 //
 // Runs after page.js, in a function of its own. The buttons made by caption/web/evidence.py carry
-// what is drawn as JSON in data-evidence: { sentence, label, box, heat }, so nothing is asked of the
+// what is drawn as JSON in data-evidence: { about, label, box, heat }, so nothing is asked of the
 // server. Gradio changes their HTML in place: the chosen button is known by its JSON, never by its
-// element. Where the picture has scrolled away, as on a phone, a small copy of it appears.
+// element, and buttons with the same JSON, the parts of one statement, are chosen together. What
+// speaks for a part is in the row's .details with the same data-statement. Where the picture has
+// scrolled away, as on a phone, a small copy of it appears.
 
 const { findVisible, texts } = window.blip;
 
-let chosen = null; // the data-evidence of the chosen button
+let chosen = null; // the data-evidence of the chosen buttons
 let drawn = { evidence: null, image: null }; // what is drawn, and over which <img>
 
 const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });
@@ -132,6 +134,15 @@ const sightObserver = new IntersectionObserver(
 );
 const sizeObserver = new ResizeObserver(draw);
 
+// Where the copy, at most 42 % of the window high, hides neither the button nor, where both ends of
+// the window are free for it, the button's row.
+const isRoomAbove = (button) => {
+  const { top, bottom } = button.getBoundingClientRect();
+  const row = button.closest("li").getBoundingClientRect();
+  if (top < innerHeight * 0.42) return false;
+  return bottom > innerHeight * 0.58 || row.top > innerHeight - row.bottom;
+};
+
 // Draw this evidence over this <img>, and watch both; nothing for nulls.
 const show = (evidence, image, button) => {
   const isDrawn = evidence === drawn.evidence && image === drawn.image;
@@ -141,7 +152,7 @@ const show = (evidence, image, button) => {
   sizeObserver.disconnect();
   if (image) {
     if (peekImage.src !== image.src) peekImage.src = image.src;
-    peek.classList.toggle("above", button.getBoundingClientRect().top > innerHeight / 2);
+    peek.classList.toggle("above", isRoomAbove(button));
     sightObserver.observe(image);
     sizeObserver.observe(image);
     sizeObserver.observe(peekImage);
@@ -151,11 +162,28 @@ const show = (evidence, image, button) => {
   draw();
 };
 
-const markPressed = (chosenButton) => {
-  for (const button of document.querySelectorAll("[data-evidence]")) {
-    const pressed = String(button === chosenButton);
-    if (button.getAttribute("aria-pressed") !== pressed)
-      button.setAttribute("aria-pressed", pressed);
+const isChosen = (button) => button.dataset.evidence === chosen;
+
+// Without need nothing is set: every change is observed.
+const setAttribute = (element, name, value) => {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+};
+
+const markPressed = (buttons) => {
+  for (const button of document.querySelectorAll("[data-evidence]"))
+    setAttribute(button, "aria-pressed", String(buttons.includes(button)));
+};
+
+// A part's details are open while it or one of their words is chosen.
+const unfoldDetails = (buttons) => {
+  for (const details of document.querySelectorAll(".evidence .details")) {
+    const { statement } = details.dataset;
+    const parts = [
+      ...details.parentElement.querySelectorAll(`.part[data-statement="${statement}"]`),
+    ];
+    const open = buttons.some((button) => parts.includes(button) || details.contains(button));
+    if (details.hidden === open) details.hidden = !open;
+    for (const part of parts) setAttribute(part, "aria-expanded", String(open));
   }
 };
 
@@ -168,10 +196,10 @@ const announce = (rows, words) => {
 // without need.
 const sync = () => {
   const rows = findVisible(".evidence");
-  const buttons = [...(rows?.querySelectorAll("[data-evidence]") ?? [])];
-  const button = buttons.find((candidate) => candidate.dataset.evidence === chosen);
-  markPressed(button);
-  if (!button) {
+  const buttons = [...(rows?.querySelectorAll("[data-evidence]") ?? [])].filter(isChosen);
+  markPressed(buttons);
+  unfoldDetails(buttons);
+  if (!buttons.length) {
     chosen = null;
     announce(rows, "");
     show(null, null);
@@ -181,7 +209,7 @@ const sync = () => {
   const mark = rows.dataset.picture;
   if (mark && image?.src.includes(mark)) {
     announce(rows, JSON.parse(chosen).label);
-    show(chosen, image, button);
+    show(chosen, image, buttons[0]);
   } else {
     announce(rows, texts.picture_changed);
     show(null, null);
@@ -197,7 +225,15 @@ new MutationObserver(sync).observe(document.body, {
   childList: true,
   subtree: true,
   attributes: true,
-  attributeFilter: ["data-evidence", "data-picture", "aria-pressed", "aria-selected", "src"],
+  attributeFilter: [
+    "data-evidence",
+    "data-picture",
+    "aria-pressed",
+    "aria-expanded",
+    "aria-selected",
+    "hidden",
+    "src",
+  ],
 });
 document.addEventListener(
   "load",
@@ -209,15 +245,17 @@ document.addEventListener(
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-evidence]");
-  if (button) choose(button.dataset.evidence === chosen ? null : button.dataset.evidence);
+  if (button) choose(isChosen(button) ? null : button.dataset.evidence);
   if (event.target === closeButton) choose(null);
 });
+
+const isShown = (element) => element.offsetParent !== null;
 
 // Up and down go from row to row, left and right from button to button within one.
 const nextButton = (key, target, row) => {
   const rows = [...row.parentElement.children];
-  const buttons = [...row.querySelectorAll("[data-evidence]")];
-  const rowAt = (i) => rows[i]?.querySelector(".sentence");
+  const buttons = [...row.querySelectorAll("[data-evidence]")].filter(isShown);
+  const rowAt = (i) => rows[i]?.querySelector("[data-evidence]");
   if (key === "ArrowDown") return rowAt(rows.indexOf(row) + 1);
   if (key === "ArrowUp") return rowAt(rows.indexOf(row) - 1);
   if (key === "ArrowRight") return buttons[buttons.indexOf(target) + 1];
@@ -229,7 +267,13 @@ document.addEventListener("keydown", (event) => {
     choose(null);
     return;
   }
-  const row = event.target.closest?.(".evidence li");
+  // a part is no <button>: Enter and the space bar press it here
+  if (event.target.matches?.(".part") && ["Enter", " "].includes(event.key)) {
+    event.preventDefault();
+    if (!event.repeat) event.target.click();
+    return;
+  }
+  const row = event.target.closest?.(".evidence ol > li");
   if (!row || !["ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft"].includes(event.key)) return;
   event.preventDefault();
   nextButton(event.key, event.target, row)?.focus();

@@ -12,8 +12,9 @@ import pytest
 from caption.errors import CaptionError, ModelError
 from caption.image import fetch as fetch_module
 from caption.options import DescribeOptions
+from caption.types import Description
 from tests.support.api import DESCRIBE, PICTURE, STREAM, Api, Web, b64, events, is_error, running
-from tests.support.browser import FakeDescriber, bad_files, grounded, refused
+from tests.support.browser import FakeDescriber, bad_files, grounded, refused, told
 
 FORMS: list[dict[str, Any]] = [
     {"content": PICTURE, "headers": {"content-type": "image/png"}},
@@ -63,14 +64,15 @@ def test_a_picture_in_every_form(api: Api, form: dict[str, Any]) -> None:
     assert api.describer.options == [DescribeOptions()]
 
 
-def test_a_description_comes_with_its_evidence(api: Api) -> None:
-    api.describer.grounded = grounded()
-    body = api.describe(strategy="grounded").json()
-    assert body == api.describer.grounded.to_dict(heat=False)
-    assert (
-        api.describe(strategy="grounded", heatmaps="true").json()
-        == api.describer.grounded.to_dict()
-    )
+@pytest.mark.parametrize("description", [grounded(), told()], ids=["sentences", "parts"])
+def test_a_description_comes_with_its_evidence(api: Api, description: Description) -> None:
+    api.describer.grounded = description
+    assert api.describe(strategy="grounded").json() == description.to_dict(heat=False)
+    with_heat = api.describe(strategy="grounded", heatmaps="true").json()
+    assert with_heat == description.to_dict()
+
+
+def test_a_refusal_comes_with_its_reason(api: Api) -> None:
     api.describer.grounded = refused("foreign", 0.12)
     body = api.describe(strategy="grounded").json()
     assert (body["text"], body["refusal"], body["readability"]) == ("", "foreign", 0.12)

@@ -14,11 +14,16 @@ from caption.errors import OptionsError
 from caption.options import DescribeOptions
 from caption.server.api.app import build_api
 from caption.server.api.request import options_from
-from caption.server.api.schema import OPTION_SCHEMAS, OPTION_TYPES, unwrapped
+from caption.server.api.schema import (
+    OPTION_SCHEMAS,
+    OPTION_TYPES,
+    description_model,
+    unwrapped,
+)
 from caption.server.service import Service
 from caption.types import Description
 from tests.support.api import DESCRIBE, OLDER, PICTURE, STREAM, Api, b64, running
-from tests.support.browser import FakeDescriber
+from tests.support.browser import FakeDescriber, grounded, refused, told
 
 
 @pytest.mark.parametrize("name", OPTION_TYPES)
@@ -95,6 +100,26 @@ def test_the_schema_names_everything(api: Api) -> None:
     assert {"200", "400", "403", "413", "415", "422", "429", "500", "502", "503", "504"} <= set(
         operation["responses"]
     )
+
+
+def test_the_schema_knows_the_parts_of_a_sentence(api: Api) -> None:
+    schemas = api.ask("GET", "/openapi.json").json()["components"]["schemas"]
+    assert set(schemas["Part"]["properties"]) == {
+        "start",
+        "end",
+        "statement",
+        "support",
+        "region",
+        "candidate",
+    }
+    assert set(schemas["Origin"]["properties"]) == {"candidate", "tokens"}
+    assert {"parts", "origins", "place"} <= set(schemas["Sentence"]["properties"])
+
+
+@pytest.mark.parametrize("heat", [True, False])
+@pytest.mark.parametrize("description", [grounded(), told(), refused()])
+def test_descriptions_are_as_the_schema_says(description: Description, heat: bool) -> None:
+    description_model().model_validate_json(description.to_json(heat=heat), strict=True)
 
 
 class Credulous(FakeDescriber):
