@@ -39,12 +39,14 @@ from caption.hub.files import WEIGHTS_FILE, sha256_of
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
 from caption.language.claims import Claim, claims
-from caption.language.text import split_phrases
+from caption.language.parse import parse
+from caption.language.statements import statements
 from caption.strategies.threshold import supported_text
-from caption.types import Sentence
+from caption.types import Candidate, Sentence
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.evaluate import PICTURE_SIDE
-from scripts.demo_model.facts import holds, read
+from scripts.demo_model.facts import holds
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, random_scene
 
 FIRST_SCENE = 50_000  # of the held-out ones: quality is reported on the first
@@ -70,6 +72,7 @@ class Described:
 
     scene: Scene
     statements: tuple[Sentence, ...]
+    candidates: tuple[Candidate, ...] = ()
 
 
 def is_true(text: str, scene: Scene) -> bool | None:
@@ -92,11 +95,11 @@ def judged_statements(statements: Iterable[Sentence], scene: Scene) -> list[Judg
         text, evidence, truth = statement.text, statement.evidence, is_true(statement.text, scene)
         if truth is None or evidence is None:
             continue
-        judged.append(Judged(numbers(text, evidence), truth))
+        judged.append(Judged(numbers(claims(text), evidence), truth))
         seen_whole = statement.round == 1 and evidence.match_region is None
         if seen_whole and evidence.match_nouns is not None:
             without_regions = dataclasses.replace(evidence, match_nouns=None)
-            judged.append(Judged(numbers(text, without_regions), truth))
+            judged.append(Judged(numbers(claims(text), without_regions), truth))
     return judged
 
 
@@ -124,7 +127,7 @@ def described_scenes(
         scene = random_scene(HELD_OUT_SEEDS + number)
         picture = draw(scene, PICTURE_SIDE)
         description = supposing.describe(picture, DescribeOptions(strategy="grounded"))
-        described.append(Described(scene, description.statements))
+        described.append(Described(scene, description.statements, description.candidates))
         if len(described) % 20 == 0:
             print(f"{len(described)} scenes", flush=True)
     return described
@@ -134,23 +137,23 @@ def stated_in(captions: Iterable[str]) -> dict[str, list[str]]:
     """The statements of captions, each with the captions that make it."""
     sources: dict[str, list[str]] = {}
     for caption in captions:
-        for phrase in split_phrases(caption):
-            sources.setdefault(phrase.lower(), []).append(caption)
+        for statement in statements(parse([caption])[0]):
+            sources.setdefault(statement.text, []).append(caption)
     return sources
 
 
 def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -> list[Judged]:
     """The statements of captioned pictures, each picture's own and as many of another's."""
     rng = random.Random(seed)
-    statements = [stated_in(picture.captions) for picture in captioned]
+    stated_by_picture = [stated_in(picture.captions) for picture in captioned]
     judged = []
     for number, picture in enumerate(captioned):
-        own = statements[number]
-        claimed = {caption: claims(caption.lower()) for caption in picture.captions}
+        own = stated_by_picture[number]
+        claimed = {caption: claims(caption) for caption in picture.captions}
         everything: frozenset[Claim] = frozenset().union(*claimed.values())
         others: dict[str, list[str]] = {}
         if len(captioned) > 1:
-            others = statements[(number + rng.randrange(1, len(captioned))) % len(captioned)]
+            others = stated_by_picture[(number + rng.randrange(1, len(captioned))) % len(captioned)]
         foreign = [text for text in others if not claims(text) <= everything][: len(own)]
         texts = [*own, *foreign]
         if not texts:
@@ -160,8 +163,9 @@ def from_captions(judge: Judge, captioned: Sequence[Captioned], seed: int = 0) -
             # a caption agrees with itself: only the other captions count
             sources = own.get(followed.text, ())
             independent = [claimed[caption] for caption in claimed if caption not in sources]
-            evidence = dataclasses.replace(alone, agreement=agreement(followed.text, independent))
-            judged.append(Judged(numbers(followed.text, evidence), true=i < len(own)))
+            stated = claims(followed.text)
+            evidence = dataclasses.replace(alone, agreement=agreement(stated, independent))
+            judged.append(Judged(numbers(stated, evidence), true=i < len(own)))
     return judged
 
 
@@ -217,28 +221,33 @@ def threshold(
     return 0.99
 
 
-def text_truth(
-    described: Sequence[Described], calibration: Calibration, min_support: float
-) -> tuple[int, int, float]:
+def text_truth(scenes: Sequence[Described], min_support: float) -> tuple[int, int, float]:
     """(facts stated, false ones or unreadable runs among them, mean recall) of the texts that a
-    threshold makes.
+    threshold makes of `weighed` scenes.
     """
     verdicts = []
-    for number, scene in enumerate(described):
-        weighed = [
-            dataclasses.replace(
-                statement,
-                support=calibration.probability(numbers(statement.text, statement.evidence)),
-            )
-            for statement in scene.statements
-            if statement.evidence
-        ]
-        sentences = supported_text(weighed, min_support, calibrated=True)
+    for number, scene in enumerate(scenes):
+        sentences = supported_text(
+            scene.statements, min_support, calibrated=True, candidates=scene.candidates
+        )
         text = " ".join(sentence.text for sentence in sentences)
         verdicts.append(verdict(number, scene.scene, text))
     stated = sum(len(verdict.stated) + len(verdict.unread) for verdict in verdicts)
     false = sum(len(verdict.false) + len(verdict.unread) for verdict in verdicts)
     return stated, false, sum(verdict.recall for verdict in verdicts) / len(verdicts)
+
+
+def weighed(scene: Described, calibration: Calibration) -> Described:
+    """A scene whose statements have the support that a calibration gives them."""
+    statements = tuple(
+        dataclasses.replace(
+            statement,
+            support=calibration.probability(numbers(claims(statement.text), statement.evidence)),
+        )
+        for statement in scene.statements
+        if statement.evidence
+    )
+    return dataclasses.replace(scene, statements=statements)
 
 
 def text_threshold(
@@ -247,8 +256,9 @@ def text_threshold(
     """The lowest of `THRESHOLDS` at which at most this share of the facts in the texts is false;
     the highest where there is none.
     """
+    scenes = [weighed(scene, calibration) for scene in described]
     for candidate in THRESHOLDS:
-        stated, false, recall = text_truth(described, calibration, candidate)
+        stated, false, recall = text_truth(scenes, candidate)
         share = false / stated if stated else 0.0
         print(
             f"texts from support {candidate:.3f}: recall {recall:.1%}, false {share:.1%}",

@@ -25,11 +25,11 @@ from benchmarks import parsed
 from benchmarks.console import positive, say
 from benchmarks.quality import Rows, natural, percent, table
 from caption.language.cleanup import clean_caption
-from caption.language.compose import paragraph
-from caption.language.text import content_words, is_verb_form, stated, word_set
-from caption.strategies.simplify import statement_of
+from caption.language.parse import parse
+from caption.language.statements import statements
+from caption.language.text import content_words, is_verb_form, word_set
 from caption.strategies.threshold import supported_text
-from caption.types import Sentence
+from caption.types import Candidate, Origin, Sentence
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -45,22 +45,27 @@ PROMPTS = ("a photo of", "a photography of")  # that captions of a model's may b
 
 def paragraph_of(captions: Sequence[str]) -> tuple[Sentence, ...]:
     """The text that clean captions of one picture make where all they state is supported."""
-    statements = dict.fromkeys(
-        statement
-        for caption in captions
-        for phrase in stated(caption)
-        if (statement := statement_of(phrase)) is not None
-    )
+    origins: dict[str, list[Origin]] = {}
+    for number, tree in enumerate(parse(captions)):
+        for statement in statements(tree):
+            origins.setdefault(statement.text, []).append(Origin(number, statement.tokens))
     return supported_text(
-        [Sentence(statement, "", 1, None, SUPPORT) for statement in statements],
+        [
+            Sentence(text, "", 1, None, SUPPORT, origins=tuple(said_by))
+            for text, said_by in origins.items()
+        ],
         MIN_SUPPORT,
         calibrated=True,
+        candidates=[
+            Candidate(caption, "", "prompts", 1, kept=True, reason="supported")
+            for caption in captions
+        ],
     )
 
 
 def told_again(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
     """The text made of a text, which should be the same."""
-    return paragraph(sentences)
+    return paragraph_of((" ".join(sentence.text for sentence in sentences),))
 
 
 # --------------------------------------------------------------------------------- captions in files

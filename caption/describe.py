@@ -8,7 +8,6 @@ many pictures. How a description is made is the business of `caption.strategies`
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -22,7 +21,9 @@ from caption.flow import Stop, ask_stop, drain, in_background, mapped
 from caption.hub.find import DamagedModel
 from caption.image.load import load_image
 from caption.image.regions import WHOLE
-from caption.language.text import caption_stats, stated
+from caption.language.parse import parse
+from caption.language.statements import statement_of, statements
+from caption.language.text import caption_stats
 from caption.options import DescribeOptions
 from caption.prompts import DEFAULT_TABLES, Tables
 from caption.strategies import STRATEGIES
@@ -146,12 +147,14 @@ class Describer:
         objects apart better, but a true text then often has some small thing that is hardly seen,
         and other facts are told apart worse.
         """
-        statements = [stated(text) or [text] for text in texts]
-        distinct = list(dict.fromkeys(itertools.chain.from_iterable(statements)))
+        stated = [statements(tree) or [statement_of(tree.text)] for tree in parse(texts)]
+        claims = {part.text: part.claims for parts in stated for part in parts}
         sight = self.judge.see([load_image(image)], [WHOLE])
-        weighed = zip(distinct, self.judge.weigh(sight, distinct), strict=True)
-        support = {text: self.judge.support(text, evidence) for text, (_, evidence) in weighed}
-        return [min(support[statement] for statement in of_text) for of_text in statements]
+        weighed = zip(claims, self.judge.weigh(sight, list(claims)), strict=True)
+        support = {
+            text: self.judge.support(claims[text], evidence) for text, (_, evidence) in weighed
+        }
+        return [min(support[part.text] for part in parts) for parts in stated]
 
     def _pipeline(
         self, image: ImageSource, options: DescribeOptions, stop: Stop

@@ -19,6 +19,7 @@ DOCUMENTS = sorted(
         "benchmarks/*.md",
         "models/README.md",
         "models/blip-demo-scenes*/README.md",
+        "models/parser-en/README.md",
         "caption/**/*.md",
     )
     for path in ROOT.glob(pattern)

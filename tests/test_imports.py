@@ -20,7 +20,7 @@ PACKAGE = ROOT / "caption"
 
 # A file imports its own package and lower layers; packages on one line don't know each other.
 LAYERS: list[set[str]] = [
-    {"types", "errors"},
+    {"types", "errors", "paths"},
     {"options", "flow"},
     {"prompts"},
     {"image", "language", "locale"},
@@ -40,7 +40,7 @@ LAYERS: list[set[str]] = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-HEAVY = {"torch", "transformers"}
+HEAVY = {"torch", "transformers"}  # spaCy imports torch too
 OPENS_HEAVY = {"model", "decoding"}  # when they are imported
 OPENS_HEAVY_INSIDE_A_FUNCTION = {"loading"}
 MAY_IMPORT_LOCALE = {"server", "arguments", "web", "cli"}
@@ -129,6 +129,12 @@ def test_only_model_and_decoding_open_torch(path: Path) -> None:
 def test_only_the_page_knows_gradio(path: Path) -> None:
     if package_of(path) != "web":
         assert {"gradio", "gradio_client", "blip_gradio"}.isdisjoint(top_levels(imported(path)))
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_only_the_parser_knows_spacy_and_at_first_use(path: Path) -> None:
+    names = imported(path, module_level=name_of(path) == "language/parse/parser")
+    assert "spacy" not in top_levels(names)
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

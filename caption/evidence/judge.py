@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,7 @@ from caption.evidence.calibration import Calibration, logistic
 from caption.evidence.followed import Followed
 from caption.flow import Stop
 from caption.image.regions import WHOLE
-from caption.language.claims import Claim, claims
-from caption.language.wording import named
+from caption.language.claims import Claim
 from caption.types import Box, Evidence
 
 if TYPE_CHECKING:
@@ -44,13 +43,13 @@ class Sight:
     matcher: ImageFeatures | None  # None where no matcher looked
 
 
-def numbers(text: str, evidence: Evidence) -> dict[str, float]:
-    """The inputs of a calibration for a statement, by name.
+def numbers(claims: Set[Claim], evidence: Evidence) -> dict[str, float]:
+    """The inputs of a calibration for a statement that makes these claims, by name.
 
     They are its evidence, bounded so that no single number decides alone, 0 where it is missing;
     and which kinds of claims it makes, for a model may know what things are and not where they are.
     """
-    slots = {claim.slot for claim in claims(text)}
+    slots = {claim.slot for claim in claims}
     return {
         "says_place": float("place" in slots),
         "says_relation": float("relation" in slots),
@@ -151,8 +150,8 @@ class Judge:
     def match_nouns(
         self, regions: Sight, phrases: Sequence[str], stop: Stop = None
     ) -> dict[str, float]:
-        """Things by themselves (`caption.language.wording.named`) → the best log-odds that one of
-        these looks shows it; empty where the matcher didn't look.
+        """Things by themselves (`Statement.named`) → the best log-odds that one of these looks shows
+        it; empty where the matcher didn't look.
         """
         looks = range(len(regions.boxes))
         texts = [phrase for phrase in phrases for _ in looks]
@@ -197,20 +196,22 @@ class Judge:
             for scores, match in zip(followed, matches, strict=True)
         ]
 
-    def support(self, text: str, evidence: Evidence) -> float:
-        """A statement's support, 0 to 1: a probability where there is a calibration, else a score
-        without a scale.
+    def support(self, claims: Set[Claim], evidence: Evidence) -> float:
+        """The support of a statement that makes these claims, 0 to 1: a probability where there is a
+        calibration, else a score without a scale.
         """
         if self.calibration is not None:
-            return self.calibration.probability(numbers(text, evidence))
+            return self.calibration.probability(numbers(claims, evidence))
         if evidence.match is not None:
             return logistic(evidence.match)
         return logistic(evidence.contrast)
 
 
-def weakest_noun(text: str, nouns: Mapping[str, float]) -> float | None:
-    """The lowest log-odds among the things a text names; None where none of them was looked for."""
-    return min((nouns[phrase] for phrase in named(text) if phrase in nouns), default=None)
+def weakest_noun(named: Iterable[str], nouns: Mapping[str, float]) -> float | None:
+    """The lowest log-odds among the things a statement names; None where none of them was looked
+    for.
+    """
+    return min((nouns[phrase] for phrase in named if phrase in nouns), default=None)
 
 
 def summary(features: ImageFeatures) -> list[float]:
@@ -219,10 +220,9 @@ def summary(features: ImageFeatures) -> list[float]:
     return values
 
 
-def agreement(text: str, proposed: Iterable[frozenset[Claim]]) -> float:
-    """The mean share of a text's claims that each of the proposed captions makes too, 0 to 1."""
-    claimed = claims(text)
-    if not claimed:
+def agreement(claims: Set[Claim], proposed: Iterable[Set[Claim]]) -> float:
+    """The mean share of a statement's claims that each of the proposed captions makes too, 0 to 1."""
+    if not claims:
         return 0.0
-    shares = [len(claimed & others) / len(claimed) for others in proposed]
+    shares = [len(claims & others) / len(claims) for others in proposed]
     return math.fsum(shares) / len(shares) if shares else 0.0

@@ -18,7 +18,8 @@ from PIL import Image
 from caption.errors import Cancelled, CaptionError, ImageError
 from caption.image.load import load_image
 from caption.jobs.html import HtmlPage, ImageTag, alt_attribute, spliced
-from caption.language.text import FUNCTION_WORDS, bare, sentences
+from caption.language.qualities import kind_of_quality
+from caption.language.text import DETERMINERS, FUNCTION_WORDS, bare, sentences
 from caption.options import check_flag, check_whole
 from caption.types import Description
 
@@ -54,7 +55,7 @@ class AltEntry:
 
     `line` counts from 1. `source` is its address as the page has it, cut short. `outcome`: added |
     left (for a person) | decorative (left alone). `support` is 0 to 1, that of the least
-    supported sentence in `alt`, None where nothing was checked; a probability where `calibrated`.
+    supported sentence, or part of one, in `alt`, None where nothing was checked; a probability where `calibrated`.
     `reason` says why it was left: a code of `caption.errors`, of `Description.refusal`, or
     "too_small".
     """
@@ -124,7 +125,7 @@ def fill_alt_texts(
 
 def shortened(text: str, max_chars: int) -> str:
     """The first whole sentences within `max_chars` characters; where there are none, whole words
-    that don't break off ("a dog on the").
+    that don't break off ("a dog on the", "a dog with two large"), if there are any such.
     """
     text = " ".join(text.split())
     if len(text) <= max_chars:
@@ -139,9 +140,14 @@ def shortened(text: str, max_chars: int) -> str:
         return text[:end]
     cut = re.match(rf".{{1,{max_chars}}}(?=[\s.,;:!?])", text)
     words = (cut[0] if cut else text[:max_chars]).split()
-    while len(words) > 1 and bare(words[-1]) in FUNCTION_WORDS:
-        words.pop()
-    return " ".join(words).rstrip(",;:- ")
+    whole = list(words)
+    while whole and _breaks_off(bare(whole[-1])):
+        whole.pop()
+    return " ".join(whole or words).rstrip(",;:- ")
+
+
+def _breaks_off(word: str) -> bool:
+    return word in FUNCTION_WORDS | DETERMINERS or kind_of_quality(word) is not None
 
 
 @dataclass(frozen=True)
@@ -191,16 +197,18 @@ class _Filler:
 
 
 def _least_support(description: Description, characters: int) -> float | None:
-    """Of the sentences that the text's first `characters` take something from."""
-    supports: list[float] = []
+    """Of the sentences, or their parts, that the text's first `characters` take something from."""
+    supports: list[float | None] = []
     start = 0
     for sentence in description.sentences:
-        if start >= characters:
-            break
+        stretches = [(part.start, part.support) for part in sentence.parts]
+        supports += [
+            support
+            for offset, support in stretches or [(0, sentence.support)]
+            if start + offset < characters
+        ]
         start += len(sentence.text) + 1
-        if sentence.support is not None:
-            supports.append(sentence.support)
-    return min(supports, default=None)
+    return min((support for support in supports if support is not None), default=None)
 
 
 def _first_readable(sources: Sequence[str], addresses: _Addresses) -> Image.Image:

@@ -9,13 +9,22 @@ them in order until nothing changes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import chain, zip_longest
 from typing import TypeVar
 
 from caption.language.nonwords import repair_nonwords
-from caption.language.text import SENTENCE_ENDS, bare_words, is_seen_itself, upper_first
+from caption.language.text import (
+    FUNCTION_WORDS,
+    SENTENCE_ENDS,
+    article,
+    bare_words,
+    ends_in_abbreviation,
+    is_seen_itself,
+    upper_first,
+    word_set,
+)
 from caption.prompts import DEFAULT_TABLES
 
 Item = TypeVar("Item")
@@ -39,10 +48,11 @@ _APOSTROPHE_SPACE = re.compile(rf"(['’]) (?<=\w['’] ){_SUFFIX}", re.IGNORECA
 _SPACED_HYPHEN = re.compile(
     r" - (?<=\w - )(?=\w)(?!(?:a|an|the|there|this|it|and|with)\b(?! -))", re.IGNORECASE
 )
+_SPACED_N = re.compile(r" (['’]) (?<=\w ['’] )n (['’]) (?=\w)", re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"]*)"')
 _SPACE_AFTER_OPENING = re.compile(r"(?<=[(\[]) ")
 _SPACE_BEFORE_CLOSING = re.compile(r" (?=[)\]%])")
-_SPACE_BEFORE_MARKS = re.compile(rf" (?=[{_MARKS}]+(?: |$))")
+_SPACE_BEFORE_MARKS = re.compile(rf" (?=[{_MARKS}]+(?:[ \"”)]|$))")
 _MARK_RUN = re.compile(rf"[{_MARKS}](?: ?[{_MARKS}])+")
 
 _KIND = r"(?:detailed |professional |high[ -]resolution |high[ -]quality |close[ -]?up )?"
@@ -98,6 +108,15 @@ def _collapse_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
+def _lower_headline(text: str) -> str:
+    """A MAN ON A BIKE → a man on a bike; signs and acronyms have no function words."""
+    if text.isupper():
+        lower = bare_words(text)
+        if len(lower) > 2 and not FUNCTION_WORDS.isdisjoint(lower):
+            return text.lower()
+    return text
+
+
 def _close_quotes(quoted: re.Match[str]) -> str:
     spaced = quoted[1].startswith(" ") and quoted[1].endswith(" ")
     return f'"{quoted[1].strip()}"' if spaced else quoted[0]
@@ -107,6 +126,7 @@ def _join_tokens(text: str) -> str:
     text = _SPACED_NUMBER.sub(r"\1", text)  # 2 . 5 → 2.5
     text = _SPACED_APOSTROPHE.sub(r"\1", text)  # don ' t → don't
     text = _APOSTROPHE_SPACE.sub(r"\1", text)  # don' t → don't
+    text = _SPACED_N.sub(r" \1n\2 ", text)  # slip ' n ' slide → slip 'n' slide
     text = _SPACED_HYPHEN.sub("-", text)  # t - shirt → t-shirt
     text = _QUOTED.sub(_close_quotes, text)  # " stop " → "stop"
     text = _SPACE_AFTER_OPENING.sub("", text)  # ( a dog → (a dog
@@ -155,8 +175,13 @@ def _cut_trailing(text: str) -> str:
     return text.rstrip(" ,;:，；：、-–—")
 
 
-def _without_loops(items: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:
-    """Drops a run of up to `_LOOP_ITEMS` items that is said again at once; the later one stays.
+def _without_loops(
+    items: Iterable[Item],
+    key: Callable[[Item], str],
+    is_right: Callable[[Sequence[str], int], bool] = lambda keys, size: False,
+) -> list[Item]:
+    """Drops a run of up to `_LOOP_ITEMS` items that is said again at once; the later one stays. So
+    do both where `is_right`, given the keys so far and the size of the run at their end, says so.
 
     Whatever has been kept is free of loops at every step, so one pass is enough.
     """
@@ -168,14 +193,50 @@ def _without_loops(items: Iterable[Item], key: Callable[[Item], str]) -> list[It
         keys.append(last)
         for size in range(1, min(_LOOP_ITEMS, len(keys) // 2) + 1):
             if keys[-1 - size] == last and keys[-size:] == keys[-2 * size : -size]:
+                if is_right(keys, size):
+                    continue
                 del kept[-2 * size : -size], keys[-size:]
                 break
     return kept
 
 
+# The first of two is the verb's, or says how the thing is: "turned on on a desk".
+_PARTICLES = {
+    "on": word_set(
+        "turned switched lit lights light looking looks going goes moving hat shoes clothes"
+    ),
+    "in": word_set("plugged tucked fenced zoomed moving looking looks"),
+}
+_VERB_CHARACTERS = 16  # more than the longest of them has
+
+
+def _is_said_twice(keys: Sequence[str], size: int) -> bool:
+    """Whether the run of words at the end rightly stands there twice, but not three times."""
+    first = len(keys) - 2 * size
+    if first >= size and keys[first - size : first] == keys[first : first + size]:
+        return False
+    if size == 1:
+        return first > 0 and keys[first - 1] in _PARTICLES.get(keys[first], ())
+    # "one brown and one brown and white": of two dogs
+    return keys[first] == "one" and keys[-1] == "and"
+
+
 # The same up to three words over and over, spelt the same: what the steps below would do, a hundred
 # times faster.
 _EXACT_LOOP = re.compile(r"(?<!\S)(\S+(?: \S+){0,2}?)(?: \1)+(?!\S)")
+
+
+def _once(loop: re.Match[str]) -> str:
+    """What is said over and over once, if it isn't rightly said twice."""
+    item = loop[1].casefold().split()
+    before = loop.string[max(0, loop.start() - _VERB_CHARACTERS) : loop.start()].casefold()
+    if len(loop[0]) == 2 * len(loop[1]) + 1 and _is_said_twice(
+        [*before.split()[-1:], *item, *item], len(item)
+    ):
+        return loop[0]
+    return loop[1]
+
+
 _CLAUSE_END = re.compile(rf"([{_MARKS}]+(?: |$))")
 
 
@@ -183,8 +244,10 @@ def _collapse_loops(text: str) -> str:
     """bald bald bald → bald; a dog, a dog → a dog. Words loop within a clause only: "in the snow,
     snow is falling".
     """
-    parts = _CLAUSE_END.split(_EXACT_LOOP.sub(r"\1", text))
-    bodies = (" ".join(_without_loops(body.split(), str.casefold)) for body in parts[::2])
+    parts = _CLAUSE_END.split(_EXACT_LOOP.sub(_once, text))
+    bodies = (
+        " ".join(_without_loops(body.split(), str.casefold, _is_said_twice)) for body in parts[::2]
+    )
     clauses = _without_loops(
         zip_longest(bodies, parts[1::2], fillvalue=""), lambda clause: clause[0].casefold()
     )
@@ -195,7 +258,37 @@ _SENTENCE_START = re.compile(r"""(?:\A|(?<=[.!?] ))(["'“‘(\[{«]*)(\w)""")
 
 
 def _upper_sentences(text: str) -> str:
-    return _SENTENCE_START.sub(lambda start: start[1] + upper_first(start[2]), text)
+    return _SENTENCE_START.sub(_upper_start, text)
+
+
+def _upper_start(start: re.Match[str]) -> str:
+    before = start.string[max(0, start.start() - _ABBREVIATION_SPAN) : start.start()]
+    if ends_in_abbreviation(before.rstrip()):
+        return start[0]
+    return start[1] + upper_first(start[2])
+
+
+_ABBREVIATION_SPAN = 16  # characters
+
+# Not what is no article ("vitamin a is good", "a an flying a kite"), nor before letters that are
+# spelt out ("an LCD").
+_ARTICLE = re.compile(r"(?<![\w'’.-])(?<!\ba )(?<!\ban )(a|an) (?=(\w[\w'’-]*))", re.IGNORECASE)
+_VOWEL = re.compile("[aeiouy0-9]", re.IGNORECASE)
+_SILENT = ("herb", "hors", "homage", "x", "mp3")  # either article is right before these
+
+
+def _right_articles(text: str) -> str:
+    return _ARTICLE.sub(_right_article, text)
+
+
+def _right_article(given: re.Match[str]) -> str:
+    word = given[2]
+    lower = word.casefold()
+    is_spelt = len(word) == 1 or word[1:].isupper() or not _VOWEL.search(word)
+    if (is_spelt and not word.isdigit()) or lower.startswith(_SILENT) or lower in FUNCTION_WORDS:
+        return given[0]
+    right = article(word)
+    return f"{given[1][0]}{right[1:]} "
 
 
 @lru_cache(maxsize=16)  # one per `Tables` in use
@@ -204,6 +297,7 @@ def _rules(instructions: tuple[str, ...]) -> tuple[Callable[[str], str], ...]:
     return (
         _drop_invisible,  # control characters, surrogates, bidirectional marks
         _collapse_spaces,  # runs of white space, and at the ends
+        _lower_headline,  # A MAN ON A BIKE → a man on a bike
         _join_tokens,  # don ' t, t - shirt, " stop ", 2 . 5
         _tighten_marks,  # a dog , a cat → a dog, a cat
         _single_marks,  # ,, → ,   :: → :   , . → .
@@ -212,6 +306,7 @@ def _rules(instructions: tuple[str, ...]) -> tuple[Callable[[str], str], ...]:
         _cut_clause_echo,  # a dog, a detailed photography of a cat → a dog, a cat
         _collapse_loops,  # bald bald bald → bald
         repair_nonwords,  # arafed man → a man
+        _right_articles,  # a image of an cat → an image of a cat
         _cut_trailing,  # a dog, → a dog
         _upper_sentences,  # a dog. a cat → A dog. A cat
     )
@@ -227,8 +322,8 @@ def clean_caption(
     else.
 
     An echo of `prompt` at the start is cut as well, and `instructions` wherever they are echoed.
-    Cleaning twice changes nothing, and every word of the result stands in `text`, the articles a
-    and an excepted. Never raises on a string.
+    Cleaning twice changes nothing, and every word of the result stands in `text`, but for articles
+    and the pronouns in place of non-words. Never raises on a string.
     """
     rules = _rules(instructions)
     if prompt is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from caption.language.nouns import is_mass, kind_of
 from caption.language.text import (
     ADJECTIVES,
     ARTICLES,
@@ -15,8 +16,6 @@ from caption.language.text import (
     DETERMINERS,
     EITHER_NUMBER,
     FUNCTION_WORDS,
-    MASSES,
-    PLURALS,
     PREPOSITIONS,
     PUNCTUATION,
     article,
@@ -27,8 +26,9 @@ from caption.language.text import (
 )
 
 _NOUN_PHRASE_WORDS = 6  # how far a noun is looked for after an adjective
+_CLAUSE_WORDS = 20  # how far what is said of a noun is read
 
-_ARAFFE = re.compile(r"ar{1,2}aff?(?:e|es|ed|eed|y)(?:['’]s)?")
+_ARAFFE = re.compile(r"ar{1,2}aff?(?:e|es|ed|eed|y|ly|f?ul)?(?:['’]s)?")
 _ARAFFE_ANYWHERE = re.compile(rf"(-?)\b({_ARAFFE.pattern})\b(-?)", re.IGNORECASE)
 # After these an object comes: "araffe wearing glasses" is about who wears them.
 _TAKING_OBJECTS = word_set(
@@ -42,10 +42,11 @@ def repair_nonwords(text: str) -> str:
     """Takes out araffe, arafed … so that grammatical text remains.
 
     Before a noun the non-word stood for an article or for nothing: "araffe dog" → "a dog", "two
-    arafed men" → "two men". Where it is the noun itself we don't know what it means and claim
-    nothing: it goes, with the words that only led to it: "araffe walking down the sidewalk" →
-    "walking down the sidewalk", "there are araffes in a field" → "in a field", "a man riding an
-    araffe" → "a man".
+    arafed men" → "two men". Where it is the noun itself it may mean people, animals or things, so
+    no noun takes its place. What is said of it is kept of a pronoun: "araffe walking down the
+    sidewalk" → "something walking …", "araffe with a hat in his hands" → "someone with …", "there
+    are araffes in a field" → "there are some …". Where something else is said of it, it goes with
+    the words that only led to it: "a man riding an araffe" → "a man".
     """
     if not _ARAFFE_ANYWHERE.search(text):
         return text
@@ -68,7 +69,7 @@ def repair_nonwords(text: str) -> str:
             kept += articles
             rest[position] = opening + rest[position]
         else:
-            position = _drop_noun(kept, rest, position)
+            position = _replace_noun(kept, rest, position)
     return " ".join(kept)
 
 
@@ -133,10 +134,10 @@ def _is_plural_or_mass(after: Sequence[str]) -> bool:
         head = current
         if word[-1] in PUNCTUATION:
             break
-    return head in _WITHOUT_ARTICLE or singular(head) != head
+    return head in _PLURALS or is_mass(head) or singular(head) != head
 
 
-_WITHOUT_ARTICLE = PLURALS | EITHER_NUMBER | MASSES
+_PLURALS = EITHER_NUMBER | word_set("people police cattle glasses")
 _LEADS_TO_NOUN = (
     ARTICLES
     | PREPOSITIONS
@@ -146,6 +147,82 @@ _LEADS_TO_NOUN = (
     | {"there", "this", "that", "it"}
 )
 _SAYS_OF_NOUN = AUXILIARIES | CONJUNCTIONS | {"that", "which", "who", "with"}
+_OF_A_PERSON = word_set("he she his her him himself herself who whose")
+_PLURAL_AUXILIARIES = word_set("are were have")
+
+
+def _replace_noun(kept: list[str], rest: Sequence[str], position: int) -> int:
+    """Puts a pronoun in place of the noun before `position` where something is said of it, else
+    drops it; returns where the text goes on.
+    """
+    word = rest[position - 1]
+    clause = [] if _closing(word) else _clause(rest[position : position + _CLAUSE_WORDS])
+    adjectives = _adjectives(kept)
+    before = kept[: len(kept) - len(adjectives)]
+    if not _is_subject(before) or not _says_something(clause):
+        return _drop_noun(kept, rest, position)
+    kept[:] = before
+    described = [adjective for adjective in adjectives if bare(adjective) not in ARTICLES]
+    opening = "".join(map(_opening, [*adjectives, word]))
+    kept += [opening + _pronoun(before, clause), *(_without_opening(each) for each in described)]
+    return position
+
+
+def _clause(after: Sequence[str]) -> list[str]:
+    """The words up to the next mark, bare."""
+    clause = []
+    for word in after:
+        clause.append(bare(word))
+        if _closing(word):
+            break
+    return clause
+
+
+def _adjectives(kept: Sequence[str]) -> Sequence[str]:
+    """The article and the adjectives at the end."""
+    length = 0
+    while length < min(len(kept), _NOUN_PHRASE_WORDS):
+        word = kept[-1 - length]
+        joins = bare(word) == "and" and length > 0
+        if not (joins or bare(word) in ARTICLES | ADJECTIVES) or _closing(word):
+            break
+        length += 1
+    if length and bare(kept[-length]) == "and":  # "a man and a large araffe"
+        length -= 1
+    return kept[len(kept) - length :]
+
+
+def _is_subject(before: Sequence[str]) -> bool:
+    """Whether a noun of its own comes next: behind nothing, "and" or "there is"."""
+    if _is_closed(before) or bare(before[-1]) in CONJUNCTIONS:
+        return True
+    last = [bare(word) for word in before[-2:]]
+    return len(last) == 2 and last[0] == "there" and last[1] in AUXILIARIES
+
+
+def _says_something(clause: Sequence[str]) -> bool:
+    """Whether a clause goes on about its subject."""
+    return (
+        bool(clause)
+        and clause[0] not in CONJUNCTIONS
+        and not all(word in FUNCTION_WORDS or not word for word in clause)
+    )
+
+
+def _pronoun(before: Sequence[str], clause: Sequence[str]) -> str:
+    """The pronoun that claims no more than the words around it."""
+    if not _PLURAL_AUXILIARIES.isdisjoint([*map(bare, before[-1:]), *clause[:2]]):
+        return "some"
+    for word in clause:
+        if word in _OF_A_PERSON:
+            return "someone"
+        if kind_of(singular(word)) in ("person", "animal"):
+            break  # whose hat it is then, nobody knows
+    return "something"
+
+
+def _without_opening(word: str) -> str:
+    return word[len(_opening(word)) :]
 
 
 def _drop_noun(kept: list[str], rest: Sequence[str], position: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from caption.language.cleanup import clean_caption
-from caption.language.compose import combine
+from caption.language.combine import combine
 from caption.language.text import words
 from caption.strategies.call import Call, Stage, Steps, continued, surviving, write
 from caption.types import Candidate, Reason, Sentence

@@ -4,7 +4,7 @@ checked, the supported ones merged.
 Round 1 looks at the whole picture, round 2 at its regions, round 3 asks about the things that were
 named, and where it is known what the check is worth for that, it also supposes where they are.
 Whatever the captioner proposes is split into statements that can stand alone;
-`caption.evidence.judge` says how well the picture supports each, `caption.language.compose` makes
+`caption.evidence.judge` says how well the picture supports each, `caption.language.tell` makes
 one text of those that are supported well enough.
 """
 
@@ -18,6 +18,7 @@ from caption.image.regions import WHOLE, crop
 from caption.prompts import PresetName
 from caption.strategies.call import Call, Stage, Steps, surviving, write, write_together
 from caption.strategies.inquiry import Inquiry
+from caption.strategies.proposals import Written
 from caption.strategies.questions import questions_about
 from caption.types import StageName
 
@@ -74,12 +75,12 @@ def _look(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
         "beams": call.tables.grounded_prompts,
         "samples": call.tables.grounded_prompts,
     }
-    proposals = []
     with call.draft.timed("prompts"):
         written = yield from write_together(call, whole.captioner, prompts, proposing)
+        captions: list[Written] = []
         for asked, sequences in zip(prompts.values(), written, strict=True):
-            captions = _captions(asked, [0] * len(asked), sequences)
-            proposals += inquiry.propose(proposing, captions, whole)
+            captions += _captions(asked, [0] * len(asked), sequences)
+        proposals = inquiry.propose(proposing, captions, whole)
     yield from _check(inquiry, checking, lambda: inquiry.check(proposals))
 
 
@@ -103,17 +104,19 @@ def _ask(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
     """Round 3: what else there is, and what each thing is like, where it is and what it is next to."""
     call, whole = inquiry.call, inquiry.whole
     draft, settings = call.draft, call.tables.grounded
-    questions = questions_about(draft.sentences, call.tables, leading=call.judge.can_refuse)
+    questions = questions_about(inquiry.named(), call.tables, leading=call.judge.can_refuse)
     if not questions:
         return
     yield proposing.at(0, 0, draft.text)
-    proposals = []
     with draft.timed("questions"):
         asked = [question.prompt for question in questions]
         written = yield from write(call, whole.captioner, asked, "questions", proposing)
-        for question, sequences in zip(questions, written, strict=True):
-            answers = _captions([question.prompt], [0], [sequences])
-            proposals += inquiry.propose(proposing, answers, whole, beginning=question.beginning)
+        answers = [
+            Written(question.prompt, 0, sequence, question.beginning)
+            for question, sequences in zip(questions, written, strict=True)
+            for sequence in sequences
+        ]
+        proposals = inquiry.propose(proposing, answers, whole)
     if settings.check and (settings.suppose or call.judge.supposes):
         first, second = checking.part(0, 2), checking.part(1, 2)
         yield from _check(inquiry, first, lambda: inquiry.check(proposals))
@@ -134,10 +137,10 @@ def _check(inquiry: Inquiry, checking: Stage, check: Callable[[], None]) -> Step
 
 def _captions(
     prompts: Sequence[str], looks: Sequence[int], written: Sequence[Sequence[DecodedSequence]]
-) -> list[tuple[str, int, DecodedSequence]]:
-    """(prompt, look, sequence) of all sequences, of which each prompt has several."""
+) -> list[Written]:
+    """All sequences, of which each prompt has several, with their prompts and looks."""
     return [
-        (prompt, look, sequence)
+        Written(prompt, look, sequence)
         for prompt, look, sequences in zip(prompts, looks, written, strict=True)
         for sequence in sequences
     ]

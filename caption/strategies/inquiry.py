@@ -1,8 +1,8 @@
 """What was proposed and checked about one picture, within one grounded call.
 
-In go the captions the model wrote; they are split into statements that can stand alone
-(`Proposal`), and each new statement is checked (`CheckedStatement`). Out come the draft's
-statements with their support, its text, and the verdict on every candidate.
+In go the captions the model wrote; they are parsed once, and cut into statements that can stand alone
+(`Proposal`), and each new statement is checked (`CheckedStatement`). Out come the draft's statements
+with their support, its text, and the verdict on every candidate.
 """
 
 from __future__ import annotations
@@ -10,56 +10,42 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from caption.evidence.judge import Sight, agreement, weakest_noun
 from caption.image.regions import WHOLE
-from caption.language.claims import Claim, claims, reading
+from caption.language.claims import Claim, things_of
 from caption.language.cleanup import clean_caption
-from caption.language.text import stated
-from caption.language.wording import located, named
-from caption.strategies.call import Call, Stage
-from caption.strategies.questions import suppositions
-from caption.strategies.simplify import (
-    says_something,
-    statement_of,
-    without_a_clause,
+from caption.language.parse import Tree, parse
+from caption.language.statements import (
+    Statement,
+    claimed,
+    placed,
+    simpler,
+    statements,
     without_an_adjective,
 )
+from caption.strategies.call import Call, Stage
+from caption.strategies.proposals import CheckedStatement, Proposal, Written
+from caption.strategies.questions import suppositions
 from caption.strategies.threshold import supported_text
-from caption.types import Box, Candidate, Evidence, Sentence, StageName, WordEvidence, is_supported
+from caption.strategies.verdicts import judged
+from caption.types import (
+    Box,
+    Candidate,
+    Evidence,
+    Origin,
+    Place,
+    Sentence,
+    StageName,
+    is_supported,
+)
 
 if TYPE_CHECKING:
-    from caption.decoding.progress import DecodedSequence
     from caption.evidence.followed import Followed
 
-PLACES = ("left", "middle", "right")
+PLACES: tuple[Place, ...] = ("left", "middle", "right")
 SUPPOSITIONS: StageName = "suppositions"  # the stage of a supposed candidate
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A statement to be checked: bare text in lower case, the index of the look it is about, and
-    the index of the candidate it came from.
-    """
-
-    text: str
-    look: int
-    candidate: int
-
-
-@dataclass(frozen=True)
-class CheckedStatement:
-    """A statement with its evidence. `region`: where it was seen, None for the whole picture;
-    `candidate` as in `Proposal`.
-    """
-
-    text: str
-    region: Box | None
-    candidate: int
-    evidence: Evidence
-    words: tuple[WordEvidence, ...]
 
 
 class Inquiry:
@@ -72,8 +58,9 @@ class Inquiry:
         # what each caption claims that no question led to
         self.independent: list[frozenset[Claim]] = []
         self.checked: dict[str, CheckedStatement] = {}  # by text
-        # a statement's text → indices of all candidates that say it
-        self.proposers: defaultdict[str, set[int]] = defaultdict(set)
+        self.trees: dict[int, Tree] = {}  # of the candidates that were written
+        # a statement's text → where all candidates say it, in order
+        self.origins: defaultdict[str, dict[Origin, None]] = defaultdict(dict)
         self.regions: Sight | None = None  # from round 2 on
         # things that were named → the best log-odds that a region shows them
         self.nouns: dict[str, float] = {}
@@ -84,60 +71,61 @@ class Inquiry:
 
     # ---- proposing
 
-    def propose(
-        self,
-        stage: Stage,
-        written: Iterable[tuple[str, int, DecodedSequence]],
-        sight: Sight,
-        *,
-        beginning: str = "",
-    ) -> list[Proposal]:
-        """Statements from (prompt, look, sequence) triples; every sequence becomes a candidate.
-
-        `beginning` is what a question began the sentence with: it belongs to the statement, and
-        nothing after the first phrase does.
+    def propose(self, stage: Stage, written: Sequence[Written], sight: Sight) -> list[Proposal]:
+        """The statements of what was written about the looks of a sight, all parsed together; every
+        sequence becomes a candidate.
         """
         proposals = []
-        for prompt, look, sequence in written:
-            caption = self.judge.model.text(sequence.token_ids)
-            echo = "" if beginning else prompt
-            text = clean_caption(
-                f"{beginning} {caption}".strip(), echo, instructions=self.call.tables.instructions
-            )
+        trees = parse([self._cleaned(caption) for caption in written])
+        for caption, tree in zip(written, trees, strict=True):
             number = len(self.candidates)
+            self.trees[number] = tree
             self.candidates.append(
                 Candidate(
-                    text,
-                    prompt,
+                    tree.text,
+                    caption.prompt,
                     stage.name,
                     stage.round,
                     kept=False,
                     reason="unsupported",
-                    avg_logprob=sequence.avg_logprob,
-                    region=_region(sight, look),
+                    avg_logprob=caption.sequence.avg_logprob,
+                    region=_region(sight, caption.look),
                 )
             )
-            if text and not beginning:
-                self.independent.append(claims(text.lower()))
-            phrases = stated(text)
-            for phrase in phrases[:1] if beginning else phrases:
-                statement = statement_of(phrase)
-                if statement is not None:
-                    proposals.append(Proposal(statement, look, number))
+            if tree.text and not caption.beginning:
+                self.independent.append(claimed(tree))
+            for statement in statements(tree):
+                if not caption.beginning or 0 in statement.tokens:
+                    proposals.append(Proposal(statement, caption.look, number))
         return proposals
+
+    def _cleaned(self, caption: Written) -> str:
+        text = self.judge.model.text(caption.sequence.token_ids)
+        return clean_caption(
+            f"{caption.beginning} {text}".strip(),
+            "" if caption.beginning else caption.prompt,
+            instructions=self.call.tables.instructions,
+        )
 
     def suppose(self, stage: Stage) -> None:
         """Check where every thing of the text so far could be, how large, and how any two could
         stand to each other.
         """
         proposals = []
-        for text in suppositions(self.call.draft.sentences, self.call.tables):
-            if text not in self.checked:
-                proposals.append(Proposal(text, 0, len(self.candidates)))
+        for statement in suppositions(self.named(), self.call.tables):
+            if statement.text not in self.checked:
+                proposals.append(Proposal(statement, 0, len(self.candidates)))
                 self.candidates.append(
-                    Candidate(text, "", SUPPOSITIONS, stage.round, kept=False, reason="unsupported")
+                    Candidate(
+                        statement.text,
+                        "",
+                        SUPPOSITIONS,
+                        stage.round,
+                        kept=False,
+                        reason="unsupported",
+                    )
                 )
-        self._weigh(proposals)
+        self._weigh(self._distinct(proposals))
         self._weigh_nouns()
 
     # ---- checking
@@ -168,18 +156,18 @@ class Inquiry:
         there may be small here, so that the statements are checked without each adjective too.
         """
         self.regions = regions
-        distinct = self._distinct(_about_regions(proposals))
+        distinct = self._distinct(self._about_regions(proposals))
         if distinct:
             self._weigh_regions(regions, distinct)
         self._weigh_nouns()
 
     def _distinct(self, proposals: Iterable[Proposal]) -> list[Proposal]:
         """The proposals without those whose text was proposed before of the same look; every
-        candidate is remembered as a proposer of its text.
+        origin of a text is remembered.
         """
         distinct: dict[tuple[int, str], Proposal] = {}
         for proposal in proposals:
-            self.proposers[proposal.text].add(proposal.candidate)
+            self.origins[proposal.text][proposal.origin] = None
             distinct.setdefault((proposal.look, proposal.text), proposal)
         return list(distinct.values())
 
@@ -197,7 +185,7 @@ class Inquiry:
         weighed = self.judge.weigh(self.whole, texts, self.stop)
         for proposal, (followed, evidence) in zip(proposals, weighed, strict=True):
             self.checked[proposal.text] = CheckedStatement(
-                proposal.text, None, proposal.candidate, evidence, followed.words()
+                proposal.statement, None, proposal.candidate, evidence, followed.words()
             )
 
     def _weigh_regions(self, regions: Sight, proposals: Sequence[Proposal]) -> None:
@@ -206,15 +194,15 @@ class Inquiry:
         match_region = _per_text(self.judge.match(regions, texts, looks, self.stop), texts)
         match_whole = _per_text(self.judge.match(self.whole, texts, None, self.stop), texts)
         followed = self.judge.follow(regions, texts, looks, self.stop)
-        placed = self._placed(texts, followed)
-        for proposal, in_region, in_whole, seen, (placed_text, in_place) in zip(
-            proposals, match_region, match_whole, followed, placed, strict=True
+        located = self._placed(proposals, followed)
+        for proposal, in_region, in_whole, seen, (in_words, in_place) in zip(
+            proposals, match_region, match_whole, followed, located, strict=True
         ):
-            self.proposers[placed_text] |= self.proposers[proposal.text]
-            for text, match in ((proposal.text, in_whole), (placed_text, in_place)):
+            self.origins[in_words.text] |= self.origins[proposal.text]
+            for statement, match in ((proposal.statement, in_whole), (in_words, in_place)):
                 self._keep_best(
                     CheckedStatement(
-                        text,
+                        statement,
                         regions.boxes[proposal.look],
                         proposal.candidate,
                         Evidence(match, in_region, seen.likelihood, seen.contrast, 0.0),
@@ -223,26 +211,38 @@ class Inquiry:
                 )
 
     def _placed(
-        self, texts: Sequence[str], followed: Sequence[Followed]
-    ) -> list[tuple[str, float | None]]:
-        """Each text with its thing's place in the whole picture in words, and the matcher's
+        self, proposals: Sequence[Proposal], followed: Sequence[Followed]
+    ) -> list[tuple[Statement, float | None]]:
+        """Each statement with its thing's place in the whole picture in words, and the matcher's
         log-odds of it.
 
         The matcher knows better where a thing is than the decoder's attention, which decides where
         no matcher looks.
         """
-        variants = [located(text, place) for text in texts for place in PLACES]
-        odds = self.judge.match(self.whole, variants, None, self.stop)
+        variants = [
+            placed(self.trees[proposal.candidate], proposal.statement, place)
+            for proposal in proposals
+            for place in PLACES
+        ]
+        texts = [variant.text for variant in variants]
+        odds = self.judge.match(self.whole, texts, None, self.stop)
         if odds is None:
-            places = [self._place(seen.where(reading(seen.text).things[0])) for seen in followed]
-            return [(located(text, place), None) for text, place in zip(texts, places, strict=True)]
-        placed: list[tuple[str, float | None]] = []
+            return [
+                (self._placed_where_seen(proposal, seen), None)
+                for proposal, seen in zip(proposals, followed, strict=True)
+            ]
+        located: list[tuple[Statement, float | None]] = []
         for start in range(0, len(variants), len(PLACES)):
             best = max(range(start, start + len(PLACES)), key=odds.__getitem__)
-            placed.append((variants[best], odds[best]))
-        return placed
+            located.append((variants[best], odds[best]))
+        return located
 
-    def _place(self, centre: tuple[float, float] | None) -> str | None:
+    def _placed_where_seen(self, proposal: Proposal, seen: Followed) -> Statement:
+        tree, statement = self.trees[proposal.candidate], proposal.statement
+        first = things_of(tree, statement.tokens)[0]
+        return placed(tree, statement, self._place(seen.where(first.thing)))
+
+    def _place(self, centre: tuple[float, float] | None) -> Place | None:
         if centre is None:
             return None
         left, right = self.call.tables.middle
@@ -254,10 +254,11 @@ class Inquiry:
 
     def _keep_best(self, statement: CheckedStatement) -> None:
         """Keep a statement about a region unless its text is known with as much support."""
-        text, known = statement.text, self.checked.get(statement.text)
+        text, claims = statement.statement.text, statement.statement.claims
+        known = self.checked.get(text)
         if known is not None:
-            before = self.judge.support(text, known.evidence)
-            if before >= self.judge.support(text, statement.evidence):
+            before = self.judge.support(claims, known.evidence)
+            if before >= self.judge.support(claims, statement.evidence):
                 return
             if known.region is None:
                 # what was said of the whole picture stays so, with the best evidence for it
@@ -268,55 +269,83 @@ class Inquiry:
         """Look in the regions, once there are some, for every thing that was named."""
         if self.regions is None:
             return
-        things = {thing for text in self.checked for thing in named(text)}
+        things = {thing for checked in self.checked.values() for thing in checked.statement.named}
         new = sorted(things - self.nouns.keys())
         self.nouns |= self.judge.match_nouns(self.regions, new, self.stop)
 
     def _simpler(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """What is left of unsupported statements when an adjective or a clause is cut."""
-        simpler = []
+        """What is left of unsupported statements when an adjective or a clause is cut, in the words
+        of every candidate that makes them.
+        """
+        forms: list[Proposal] = []
         for proposal in proposals:
-            if self._support(proposal.text) >= self.min_support:
+            if self._support(self.checked[proposal.text]) >= self.min_support:
                 continue
-            for text in (*without_an_adjective(proposal.text), *without_a_clause(proposal.text)):
-                if says_something(text):
-                    self.proposers[text] |= self.proposers[proposal.text]
-                    simpler.append(dataclasses.replace(proposal, text=text))
-        return simpler
+            for origin in tuple(self.origins[proposal.text]):
+                statement = dataclasses.replace(proposal.statement, tokens=origin.tokens)
+                for form in simpler(self.trees[origin.candidate], statement):
+                    shorter = Proposal(form, proposal.look, origin.candidate)
+                    # at once: what is proposed next may be this form, and is cut again
+                    self.origins[form.text][shorter.origin] = None
+                    forms.append(shorter)
+        return forms
 
     # ---- the text so far
 
-    def evidence(self, text: str) -> Evidence:
+    def evidence(self, checked: CheckedStatement) -> Evidence:
         """A checked statement's evidence, with the agreement of all that was proposed so far and
         what the regions show.
         """
         return dataclasses.replace(
-            self.checked[text].evidence,
-            agreement=agreement(text, self.independent),
-            match_nouns=weakest_noun(text, self.nouns),
+            checked.evidence,
+            agreement=agreement(checked.statement.claims, self.independent),
+            match_nouns=weakest_noun(checked.statement.named, self.nouns),
         )
 
-    def _support(self, text: str) -> float:
-        return self.judge.support(text, self.evidence(text))
+    def _support(self, checked: CheckedStatement) -> float:
+        return self.judge.support(checked.statement.claims, self.evidence(checked))
 
     def statements(self) -> list[Sentence]:
         """All that was checked, with its support."""
-        return [self._sentence(statement) for statement in self.checked.values()]
+        return [self._sentence(checked) for checked in self.checked.values()]
 
-    def _sentence(self, statement: CheckedStatement) -> Sentence:
-        text, candidate = statement.text, self.candidates[statement.candidate]
-        evidence = self.evidence(text)
-        is_claimed = any(claims(text) <= claimed for claimed in self.independent)
+    def _sentence(self, checked: CheckedStatement) -> Sentence:
+        statement, candidate = checked.statement, self.candidates[checked.candidate]
+        evidence = self.evidence(checked)
+        is_claimed = any(statement.claims <= claims for claims in self.independent)
         return Sentence(
-            text,
+            statement.text,
             candidate.prompt,
             candidate.round,
-            statement.region,
-            self.judge.support(text, evidence),
-            statement.words,
+            checked.region,
+            self.judge.support(statement.claims, evidence),
+            checked.words,
             evidence,
             supposed=candidate.stage == SUPPOSITIONS and not is_claimed,
+            origins=tuple(self.origins[statement.text]),
+            place=statement.place,
         )
+
+    def named(self) -> list[Statement]:
+        """The statements that the text so far tells, in its order, then the others that are supported,
+        the best first: what they name may be there too.
+        """
+        draft = self.call.draft
+        told = [
+            draft.statements[part.statement].text
+            for sentence in draft.sentences
+            for part in sentence.parts
+        ]
+        supported = sorted(
+            (statement for statement in draft.statements if self._is_supported(statement)),
+            key=lambda statement: (-(statement.support or 0.0), statement.text),
+        )
+        texts = dict.fromkeys((*told, *(statement.text for statement in supported)))
+        return [self.checked[text].statement for text in texts]
+
+    def _is_supported(self, statement: Sentence) -> bool:
+        draft = self.call.draft
+        return is_supported(statement, draft.min_support or 0.0, calibrated=draft.calibrated)
 
     def compose(self) -> None:
         """Write the text of what is supported so far into the draft."""
@@ -329,63 +358,38 @@ class Inquiry:
                 draft.statements,
                 draft.min_support,
                 calibrated=draft.calibrated,
-                plain=self.candidates[0],
+                candidates=self.candidates,
             )
         )
         draft.text = " ".join(sentence.text for sentence in draft.sentences)
 
-    # ---- the verdict on the candidates
-
     def finish(self) -> None:
         """Record of every candidate whether the text has something of it."""
         draft = self.call.draft
-        supported = [
-            statement.text
-            for statement in draft.statements
-            if is_supported(statement, draft.min_support or 0.0, calibrated=draft.calibrated)
-        ]
-        sources = {self.checked[text].candidate for text in supported}
-        proposers = sources.union(*(self.proposers[text] for text in supported))
-        verdicts = []
-        for number, candidate in enumerate(self.candidates):
-            if candidate.text == draft.text or (number in sources and self._in_text(candidate)):
-                verdict = dataclasses.replace(candidate, kept=True, reason="supported")
-            elif number in proposers:
-                verdict = dataclasses.replace(candidate, kept=False, reason="repeated")
-            else:
-                verdict = dataclasses.replace(candidate, kept=False, reason="unsupported")
-            verdicts.append(verdict)
+        verdicts = judged(draft, self.candidates, self._told())
         draft.candidates[:0] = verdicts  # the record of a round that broke off stays the last
 
-    def _in_text(self, candidate: Candidate) -> bool:
-        """Whether a sentence of the text comes from the candidate's prompt, round and region, and
-        the text claims something that the candidate does: all of it, for a supposition.
-        """
-        sentences = self.call.draft.sentences
-        origins = {(sentence.prompt, sentence.round, sentence.region) for sentence in sentences}
-        if (candidate.prompt, candidate.round, candidate.region) not in origins:
-            return False
-        in_text = frozenset().union(*(claims(sentence.text.lower()) for sentence in sentences))
-        claimed = claims(candidate.text.lower())
-        if candidate.stage == SUPPOSITIONS:
-            return claimed <= in_text
-        return not claimed.isdisjoint(in_text)
+    def _told(self) -> set[int]:
+        """The indices of the candidates whose words the text has."""
+        draft = self.call.draft
+        parts = [part for sentence in draft.sentences for part in sentence.parts]
+        return {part.candidate for part in parts if part.candidate is not None}
+
+    def _about_regions(self, proposals: Iterable[Proposal]) -> Iterator[Proposal]:
+        """Those that name a thing and no place, each also without each of its adjectives."""
+        for proposal in proposals:
+            statement, tree = proposal.statement, self.trees[proposal.candidate]
+            says_place = any(claim.slot == "place" for claim in statement.claims)
+            if says_place or not things_of(tree, statement.tokens):
+                continue
+            yield proposal
+            for form in without_an_adjective(tree, statement):
+                yield dataclasses.replace(proposal, statement=form)
 
 
 def _region(sight: Sight, look: int) -> Box | None:
     box = sight.boxes[look]
     return None if box == WHOLE else box
-
-
-def _about_regions(proposals: Iterable[Proposal]) -> Iterator[Proposal]:
-    """Those that name a thing and no place, each also without each of its adjectives."""
-    for proposal in proposals:
-        says_place = any(claim.slot == "place" for claim in claims(proposal.text))
-        if says_place or not reading(proposal.text).things:
-            continue
-        for text in (proposal.text, *without_an_adjective(proposal.text)):
-            if says_something(text):
-                yield dataclasses.replace(proposal, text=text)
 
 
 def _per_text(odds: list[float] | None, texts: Sequence[str]) -> Sequence[float | None]:

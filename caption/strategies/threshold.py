@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from caption.language.compose import paragraph
+from caption.language.tell import tell
 from caption.language.text import caption_stats, words
 from caption.types import Candidate, Description, Sentence, is_supported
 
@@ -15,26 +15,29 @@ def supported_text(
     min_support: float,
     *,
     calibrated: bool,
-    plain: Candidate | None = None,
+    candidates: Sequence[Candidate] = (),
 ) -> tuple[Sentence, ...]:
-    """The sentences of the text that the statements with enough support make.
+    """The sentences of the text that the statements with enough support make. `candidates` are those
+    that the statements' origins name.
 
     Where support is uncalibrated, what was seen in the whole picture is never dropped for
-    contradicting other statements. Where no matcher looked either, nothing can show that the caption
-    `plain` is wrong, and the text is never shorter than that.
+    contradicting other statements. Where no matcher looked either, nothing can show that the first
+    candidate, the plain caption, is wrong, and the text is never shorter than that.
     """
     supported = [
-        statement
-        for statement in statements
+        number
+        for number, statement in enumerate(statements)
         if is_supported(statement, min_support, calibrated=calibrated)
     ]
-    sentences = paragraph(supported, settle=calibrated)
+    captions = [candidate.text for candidate in candidates]
+    sentences = tell(captions, statements, supported, settle=calibrated)
     can_refuse = calibrated or any(
         statement.evidence is not None and statement.evidence.match is not None
         for statement in statements
     )
-    if plain is None or can_refuse:
+    if can_refuse or not candidates:
         return sentences
+    plain = candidates[0]
     if sum(len(words(sentence.text)) for sentence in sentences) >= len(words(plain.text)):
         return sentences
     return (Sentence(plain.text, plain.prompt, plain.round),)
@@ -54,7 +57,7 @@ def with_min_support(description: Description, min_support: float) -> Descriptio
         description.statements,
         min_support,
         calibrated=description.calibrated,
-        plain=description.candidates[0] if description.candidates else None,
+        candidates=description.candidates,
     )
     text = " ".join(sentence.text for sentence in sentences)
     return dataclasses.replace(

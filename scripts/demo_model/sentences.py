@@ -11,10 +11,12 @@ import random
 from collections import defaultdict
 from typing import NamedTuple
 
-from caption.language.text import stated as text_statements
+from caption.language.parse import parse
+from caption.language.statements import statements
 from scripts.demo_model.captions import PLACE_PHRASES, RELATION_PHRASES, caption, statement
 from scripts.demo_model.changes import change
-from scripts.demo_model.facts import Fact, holds, read, shown_objects
+from scripts.demo_model.facts import Fact, holds, shown_objects
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import PLACES, RELATIONS, Scene, SceneObject, place_of, related
 
 
@@ -59,7 +61,7 @@ def _judged(text: str, slot: str, scene: Scene) -> list[Sentence]:
 
 def stated(text: str) -> list[str]:
     """A text's statements, as `caption.describe.Describer.check` weighs them."""
-    return text_statements(text) or [text]
+    return [part.text for part in statements(parse([text])[0])] or [text]
 
 
 def truth_of(text: str, scene: Scene) -> bool | None:

@@ -28,6 +28,7 @@ from benchmarks.calibrate import (
     text_threshold,
     text_truth,
     threshold,
+    weighed,
 )
 from benchmarks.coco import Captioned
 from caption import load_describer
@@ -41,6 +42,7 @@ from caption.evidence.calibration import (
 )
 from caption.evidence.judge import Judge, numbers
 from caption.hub.files import sha256_of
+from caption.language.claims import claims
 from caption.prompts import DEFAULT_TABLES
 from caption.types import Evidence, Sentence
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, Scene, SceneObject, random_scene
@@ -120,16 +122,18 @@ class TestTexts:
         ),
     )
 
+    WEIGHED = (weighed(DESCRIBED[0], CALIBRATION),)
+
     def test_what_texts_state_and_get_wrong(self) -> None:
         known = 5  # ball, red, large, middle, beach
-        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.0) == (6, 3, pytest.approx(3 / known))
-        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.6) == (5, 2, pytest.approx(3 / known))
-        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.95) == (
+        assert text_truth(self.WEIGHED, 0.0) == (6, 3, pytest.approx(3 / known))
+        assert text_truth(self.WEIGHED, 0.6) == (5, 2, pytest.approx(3 / known))
+        assert text_truth(self.WEIGHED, 0.95) == (
             3,
             0,
             pytest.approx(3 / known),
         )
-        assert text_truth(self.DESCRIBED, self.CALIBRATION, 0.99) == (0, 0, 0.0)
+        assert text_truth(self.WEIGHED, 0.99) == (0, 0, 0.0)
 
     @pytest.mark.parametrize(("false_at_most", "least"), [(0.5, 0.5), (0.4, 0.52), (0.1, 0.9)])
     def test_the_lowest_threshold_that_keeps_texts_true(
@@ -286,7 +290,7 @@ class TestAModel:
 def drawn_numbers() -> list[Judged]:
     """Statements with a describer's own numbers."""
     none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
-    names = tuple(numbers("a ball", none))
+    names = tuple(numbers(claims("a ball"), none))
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, len(names))).tolist()
     return [Judged(dict(zip(names, row, strict=True)), i % 3 > 0) for i, row in enumerate(rows)]

@@ -243,7 +243,7 @@ def test_rows_that_need_a_parser_are_left_out_without_it(
 def test_groups_to_read(groups: Path, capsys: pytest.CaptureFixture[str]) -> None:
     telling.main([str(groups), "--read", "2", "--start", "1"])
     first, second = capsys.readouterr().out.split("\n\n")
-    assert first.splitlines() == ["[1]", "  · A dog on a bed", "  · A dog", "A dog on a bed."]
+    assert first.splitlines() == ["[1]", "  · A dog on a bed", "  · A dog", "A dog is on a bed."]
     assert second.startswith("[2]\n")
 
 

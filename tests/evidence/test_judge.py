@@ -123,13 +123,13 @@ class TestSupport:
         evidence = Evidence(
             match=2.0, match_region=None, likelihood=-1.0, contrast=1.0, agreement=0.5
         )
-        assert Judge(tiny_model, matcher).support("a red ball", evidence) == pytest.approx(
+        assert Judge(tiny_model, matcher).support(claims("a red ball"), evidence) == pytest.approx(
             1 / (1 + math.exp(-2))
         )
         silent = Evidence(
             match=None, match_region=None, likelihood=-1.0, contrast=1.0, agreement=0.5
         )
-        assert Judge(tiny_model).support("a red ball", silent) == pytest.approx(
+        assert Judge(tiny_model).support(claims("a red ball"), silent) == pytest.approx(
             1 / (1 + math.exp(-1))
         )
 
@@ -139,31 +139,35 @@ class TestSupport:
         evidence = Evidence(
             match=None, match_region=None, likelihood=-1.0, contrast=0.5, agreement=0.5
         )
-        assert judge.support("a red ball", evidence) == pytest.approx(1 / (1 + math.exp(-0.5)))
+        assert judge.support(claims("a red ball"), evidence) == pytest.approx(
+            1 / (1 + math.exp(-0.5))
+        )
         assert judge.min_support(0.5) == 0.7
         assert judge.can_refuse
 
     def test_no_witness_runs_away(self) -> None:
         wild = Evidence(1e9, -1e9, likelihood=-1e9, contrast=1e9, agreement=1.0, match_nouns=1e9)
-        assert all(abs(value) <= 12 for value in numbers("a red ball", wild).values())
+        assert all(abs(value) <= 12 for value in numbers(claims("a red ball"), wild).values())
         none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
-        assert set(numbers("a red ball", none)) == set(numbers("a red ball", wild))
-        assert numbers("a red ball", none)["from_region"] == 0.0
-        assert numbers("a red ball", none)["nouns_matched"] == 0.0
+        assert set(numbers(claims("a red ball"), none)) == set(numbers(claims("a red ball"), wild))
+        assert numbers(claims("a red ball"), none)["from_region"] == 0.0
+        assert numbers(claims("a red ball"), none)["nouns_matched"] == 0.0
         assert (
-            numbers("a red ball", dataclasses.replace(none, match_nouns=-3.0))["nouns_matched"]
+            numbers(claims("a red ball"), dataclasses.replace(none, match_nouns=-3.0))[
+                "nouns_matched"
+            ]
             == 1.0
         )
 
     def test_the_kinds_of_claims_count(self) -> None:
         none = Evidence(match=None, match_region=None, likelihood=0.0, contrast=0.0, agreement=0.0)
-        inputs = numbers("a red ball is on the left", none)
+        inputs = numbers(claims("a red ball is on the left"), none)
         assert (inputs["says_place"], inputs["says_relation"], inputs["says_attribute"]) == (
             1.0,
             0.0,
             1.0,
         )
-        assert numbers("a ball next to a box", none)["says_relation"] == 1.0
+        assert numbers(claims("a ball next to a box"), none)["says_relation"] == 1.0
 
 
 class TestFamiliarity:
@@ -183,9 +187,9 @@ def test_agreement_by_hand() -> None:
     proposed = [claims("a red ball on a beach"), claims("a ball"), claims("a dog")]
     meant = claims("a red ball")
     shares = [len(meant & others) / len(meant) for others in proposed]
-    assert agreement("a red ball", proposed) == pytest.approx(sum(shares) / 3)
+    assert agreement(claims("a red ball"), proposed) == pytest.approx(sum(shares) / 3)
     assert shares[0] == 1.0
     assert 0 < shares[1] < 1
     assert shares[2] == 0.0
-    assert agreement("a red ball", []) == 0.0
-    assert agreement("", proposed) == 0.0
+    assert agreement(claims("a red ball"), []) == 0.0
+    assert agreement(claims(""), proposed) == 0.0

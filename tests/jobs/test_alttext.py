@@ -29,7 +29,7 @@ from caption.jobs.alttext import (
     shortened,
 )
 from caption.language.text import caption_stats
-from caption.types import Description, Refusal, Sentence, StageTimes
+from caption.types import Description, Part, Refusal, Sentence, StageTimes
 
 
 def png(side: int = 32, color: str = "red") -> bytes:
@@ -421,6 +421,27 @@ def test_the_support_is_that_of_the_sentences_told(
 
 
 @pytest.mark.parametrize(
+    ("max_chars", "alt", "support"),
+    [
+        (125, "A red ball lies in wet grass next to a box. A dog.", 0.6),
+        (45, "A red ball lies in wet grass next to a box.", 0.6),
+        (42, "A red ball lies in wet grass next to a box", 0.6),
+        (36, "A red ball lies in wet grass", 0.7),
+        (12, "A red ball", 0.9),
+    ],
+)
+def test_the_support_is_that_of_the_parts_told(max_chars: int, alt: str, support: float) -> None:
+    describe = Describe(
+        "A red ball lies in wet grass next to a box.", "A dog.", supports=(0.6, 0.8)
+    )
+    first, second = describe.sentences
+    parts = (Part(0, 10, 0, 0.9), Part(16, 28, 1, 0.7), Part(29, 42, 2, 0.6))
+    describe.sentences = (dataclasses.replace(first, parts=parts), second)
+    report = fill_alt_texts(f"<img src={DATA}>".encode(), describe, AltOptions(max_chars=max_chars))
+    assert [(entry.alt, entry.support) for entry in report.entries] == [(alt, support)]
+
+
+@pytest.mark.parametrize(
     ("text", "max_chars", "short"),
     [
         ("A red ball. A dog.", 18, "A red ball. A dog."),
@@ -428,7 +449,9 @@ def test_the_support_is_that_of_the_sentences_told(
         ("A  red\n ball. ", 11, "A red ball."),
         ("a dog on the left of the house", 24, "a dog on the left"),
         ("a dog, a cat, and a very big house", 22, "a dog, a cat"),
+        ("a dog with two large red hats", 23, "a dog"),
         ("a dogsled", 5, "a"),
+        ("A red picture.", 6, "A red"),
         ("A red ball.", 10, "A red ball"),
         ("x" * 30, 10, "x" * 10),
         ("一只红色的球。一只狗。", 8, "一只红色的球。"),

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.truth import one_wording
-from caption.language.claims import Claim, claims, conflict
+from caption.language.claims import Claim, claims
+from caption.language.parse import parse
+from caption.language.statements import claimed
 from scripts.demo_model.captions import caption, statement
-from scripts.demo_model.facts import Fact, read
+from scripts.demo_model.facts import Fact
+from scripts.demo_model.reading import read
 from scripts.demo_model.scenes import random_scene
 
 
@@ -58,16 +61,16 @@ def short(text: str) -> set[str]:
         ("on the left there is a cup", "thing cup, place cup left"),
         ("a ball in a field on the left", "thing ball, scene field, place ball left"),
         ("a man sitting on a bench on the left",
-         "thing man, thing bench, act man sitting, relation man [on] bench, place man left"),
+         "thing man, thing bench, act man sit, relation man [on] bench, place man left"),
         # relations
         ("a ball is to the left of a box", "thing ball, thing box, relation ball [to the left of] box"),
         ("a ball on the left of a box", "thing ball, thing box, relation ball [to the left of] box"),
         ("a cat on top of a car", "thing cat, thing car, relation cat [on top of] car"),
-        ("a man standing next to a car", "thing man, thing car, act man standing, relation car [next to] man"),
+        ("a man standing next to a car", "thing man, thing car, act man stand, relation car [next to] man"),
         ("a man in a suit standing in front of a car",
-         "thing man, thing suit, thing car, relation man [in] suit, act man standing, relation man [in front of] car"),
-        ("a man riding a wave", "thing man, thing wave, act man riding, relation man [riding] wave"),
-        ("a man sits on a bench", "thing man, thing bench, act man sits, relation man [on] bench"),
+         "thing man, thing suit, thing car, relation man [in] suit, act man stand, relation man [in front of] car"),
+        ("a man riding a wave", "thing man, thing wave, act man ride, relation man [ride] wave"),
+        ("a man sits on a bench", "thing man, thing bench, act man sit, relation man [on] bench"),
         ("a cup of coffee", "thing cup, thing coffee, relation cup [of] coffee"),
         ("a ball beside a box", "thing ball, thing box, relation ball [next to] box"),
         ("a box near a ball", "thing ball, thing box, relation ball [next to] box"),
@@ -80,34 +83,34 @@ def short(text: str) -> set[str]:
          "thing dog, attribute dog black, attribute dog white, relation dog [next to] dog"),
         ("a red car and a blue box", "thing car, thing box, attribute car red, attribute box blue"),
         # acts
-        ("a dog sleeping", "thing dog, act dog sleeping"),
-        ("a dog is sleeping", "thing dog, act dog sleeping"),
-        ("there is a dog that is sleeping", "thing dog, act dog sleeping"),
+        ("a dog sleeping", "thing dog, act dog sleep"),
+        ("a dog is sleeping", "thing dog, act dog sleep"),
+        ("there is a dog that is sleeping", "thing dog, act dog sleep"),
         ("two dogs are sleeping on a couch",
-         "thing dog, number dog two, thing couch, act dog sleeping, relation dog [on] couch"),
-        ("a parked car", "thing car, act car parked"),
-        ("the car is parked", "thing car, act car parked"),
-        ("a man and a woman sitting together", "thing man, thing woman, act man sitting, act woman sitting"),
+         "thing dog, number dog two, thing couch, act dog sleep, relation dog [on] couch"),
+        ("a parked car", "thing car, act car park"),
+        ("the car is parked", "thing car, act car park"),
+        ("a man and a woman sitting together", "thing man, thing woman, act man sit, act woman sit"),
         ("a man sitting on a bench, reading a book",
-         "thing man, thing bench, thing book, act man sitting, relation man [on] bench, act man reading, relation man [reading] book"),
-        ("people shopping at a market", "thing people, act people shopping, scene market"),
-        ("people shopping", "thing people, act people shopping"),
-        ("a man is parking a car", "thing man, thing car, act man parking, relation man [parking] car"),
-        ("a man painting a wall", "thing man, thing wall, act man painting, relation man [painting] wall"),
+         "thing man, thing bench, thing book, act man sit, relation man [on] bench, act man read, relation man [read] book"),
+        ("people shopping at a market", "thing people, act people shop, scene market"),
+        ("people shopping", "thing people, act people shop"),
+        ("a man is parking a car", "thing man, thing car, act man park, relation man [park] car"),
+        ("a man painting a wall", "thing man, thing wall, act man paint, relation man [paint] wall"),
         ("an oil painting on a wall", "thing painting, thing wall, attribute painting oil, relation painting [on] wall"),
         ("a brick building in a city", "thing building, attribute building brick, scene city"),
-        ("a snow covered slope", "thing slope, act slope covered, attribute slope snow"),
-        ("a mountain covered in snow", "thing mountain, act mountain covered, scene snow"),
+        ("a snow covered slope", "thing slope, act slope cover, attribute slope snow"),
+        ("a mountain covered in snow", "thing mountain, act mountain cover, scene snow"),
         ("a man in a suit and tie standing on a box",
-         "thing man, thing suit, thing tie, thing box, relation man [in] suit, act man standing, relation man [on] box"),
+         "thing man, thing suit, thing tie, thing box, relation man [in] suit, relation man [in] tie, act man stand, relation man [on] box"),
         ("a dog on a box and people standing",
-         "thing dog, thing box, thing people, relation dog [on] box, act people standing"),
+         "thing dog, thing box, thing people, relation dog [on] box, act people stand"),
         ("a hot dog", "thing hot dog"),
-        ("a teddy bear", "thing bear, attribute bear teddy"),
+        ("a teddy bear", "thing teddy bear"),
         ("a shopping cart", "thing cart, attribute cart shopping"),
         ("a fruit stand", "thing stand, attribute stand fruit"),
         ("a woman in white playing tennis",
-         "thing woman, thing white, thing tennis, relation woman [in] white, act woman playing, relation woman [playing] tennis"),
+         "thing woman, thing tennis, act woman play, relation woman [play] tennis"),
         # surroundings and weather
         ("in a field", "scene field"),
         ("a red ball in a grassy field under a sunny sky",
@@ -121,7 +124,7 @@ def short(text: str) -> set[str]:
         ("there are clouds in the sky", "scene cloud"),
         ("under a cloudy sky", "scene cloud"),
         ("under a blue sky", "scene sky, attribute sky blue"),
-        ("a man walking down a street at night", "thing man, act man walking, scene street, scene night"),
+        ("a man walking down a street at night", "thing man, act man walk, scene street, scene night"),
         ("it is night", "scene night"),
         # nothing can be read
         ("on the left", ""),
@@ -146,47 +149,19 @@ def test_a_shorter_statement_is_part_of_a_longer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("text", "several"),
     [
-        ("a red ball", "a blue ball"),
-        ("a small ball", "the ball is big"),
-        ("a young man", "an old man"),
-        ("a ball on the left", "a ball on the right"),
-        ("a ball on the left", "a ball in the center"),
-        ("two dogs", "three dogs"),
-        ("a ball to the left of a box", "a box to the left of a ball"),
-        ("a ball to the left of a box", "a ball to the right of a box"),
-        ("a ball on a box", "a box on a ball"),
-        ("a ball on a box", "a ball under a box"),
-        ("a ball above a box", "a ball below a box"),
-        ("there is nothing", "a ball"),
+        ("a red ball and a blue ball", {"ball"}),
+        ("a small ball and a big ball", {"ball"}),
+        ("a young man and an old man", {"man"}),
+        ("a grey ball and a gray ball", set()),
+        ("a small ball and a little ball", set()),
+        ("a red ball and a large ball", set()),
+        ("a red ball and a blue box", set()),
     ],
 )
-def test_conflicts(one: str, other: str) -> None:
-    assert any(conflict(a, b) for a in claims(one) for b in claims(other))
-    assert any(conflict(b, a) for a in claims(one) for b in claims(other))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("a red ball", "a blue box"),
-        ("a red ball", "the ball is large"),
-        ("a grey ball", "a gray ball"),
-        ("a small ball", "a little ball"),
-        ("a ball on the left", "a box on the right"),
-        ("a ball on the left", "a ball in the background"),
-        ("two dogs", "three cats"),
-        ("a ball next to a box", "a box next to a ball"),
-        ("a ball to the left of a box", "a box to the right of a ball"),
-        ("a ball on a box", "a box under a ball"),
-        ("in a field", "under a sunny sky"),
-        ("in a field", "on a beach"),
-        ("a dog sleeping", "a dog lying down"),
-    ],
-)
-def test_no_conflicts(one: str, other: str) -> None:
-    assert not any(conflict(a, b) for a in claims(one) for b in claims(other))
+def test_what_one_thing_cant_be_both_are_several(text: str, several: set[str]) -> None:
+    assert {claim.thing for claim in claims(text) if claim.slot == "several"} == several
 
 
 def as_facts(text: str) -> set[Fact]:
@@ -199,7 +174,7 @@ def as_facts(text: str) -> set[Fact]:
         "snowfall": "snowfall",
     }
     found = set()
-    for slot, thing, value, other in claims(text):
+    for slot, thing, value, other in claimed(parse([text])[0]):
         if slot == "thing":
             found.add(Fact("empty") if thing == "nothing" else Fact("object", thing))
         elif slot == "attribute":
@@ -234,9 +209,6 @@ WORDS = (
 
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join) | st.text())
 def test_any_string_can_be_read(text: str) -> None:
-    found = claims(text)
-    assert found == claims(text)
-    for one in found:
-        assert isinstance(one, Claim)
-        assert not any(conflict(one, one) for one in found)
-        assert all(conflict(one, other) == conflict(other, one) for other in found)
+    read_once = claims(text)
+    assert read_once == claims(text)
+    assert all(isinstance(claim, Claim) for claim in read_once)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from caption.language.cleanup import clean_caption
 from caption.language.text import bare
 from caption.prompts import DEFAULT_TABLES
+from tests.support.paths import ROOT
 
 INSTRUCTIONS = DEFAULT_TABLES.instructions
 
@@ -156,16 +159,33 @@ def test_a_given_prompt_is_cut(text: str, prompt: str, expected: str) -> None:
         ("a man riding araffe horse", "A man riding a horse"),
         ("arafed close up of a dog", "A dog"),
         ("a photography of araffe dog", "A dog"),
-        # the non-word was the noun: nobody knows which
-        ("araffe walking down the sidewalk", "Walking down the sidewalk"),
-        ("araffe is walking down the sidewalk", "Walking down the sidewalk"),
-        ("araffe that is walking", "Walking"),
-        ("araffe wearing glasses", "Wearing glasses"),
-        ("arafed covered in snow", "Covered in snow"),
-        ("araffes in a field", "In a field"),
-        ("there are araffes in a field", "In a field"),
-        ("araffe with a long neck", "A long neck"),
+        # the non-word was the noun: nobody knows which, so a pronoun stands for it
+        ("araffe walking down the sidewalk", "Something walking down the sidewalk"),
+        ("araffe is walking down the sidewalk", "Something is walking down the sidewalk"),
+        ("araffe that is walking", "Something that is walking"),
+        ("araffe wearing glasses", "Something wearing glasses"),
+        ("arafed covered in snow", "Something covered in snow"),
+        ("araffe with a long neck", "Something with a long neck"),
+        ("the araffe on a rock", "Something on a rock"),
+        ("(araffe on a rock)", "(Something on a rock)"),
+        ("araffes in a field", "Something in a field"),
+        ("araffes of glass with a light inside", "Something of glass with a light inside"),
+        ("araffes are resting on a hill", "Some are resting on a hill"),
+        ("araffes that are resting", "Some that are resting"),
+        ("there are araffes in a field", "There are some in a field"),
+        ("there is an araffe in a field", "There is something in a field"),
+        ("there is a large araffe in a field", "There is something large in a field"),
+        ("a black and white araffe on a rock", "Something black and white on a rock"),
+        ("two araffes in a field", "Two in a field"),
+        ("a dog and an araffe walking", "A dog and something walking"),
+        # a person, where only a person can be meant
+        ("araffe with a pie in his hands", "Someone with a pie in his hands"),
+        ("araffe who is walking", "Someone who is walking"),
+        ("araffe next to a woman with her dog", "Something next to a woman with her dog"),
+        # nothing else is said of it, or of something else
         ("araffe, a dog", "A dog"),
+        ("araffe and a dog", "A dog"),
+        ("there is an araffe", ""),
         ("a man and an araffe", "A man"),
         ("a man next to an araffe in a field", "A man in a field"),
         ("a man riding an araffe", "A man"),
@@ -184,7 +204,20 @@ def test_araffe(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["araffe", "arafed", "araffes", "araffed", "araffy", "arafe", "arafes", "arafeed", "ARAFED"],
+    [
+        *(
+            "araffe",
+            "arafed",
+            "araffes",
+            "araffed",
+            "araffy",
+            "arafe",
+            "arafes",
+            "arafeed",
+            "ARAFED",
+        ),
+        *("araf", "arafly", "araful", "arafful"),
+    ],
 )
 def test_the_whole_araffe_family(word: str) -> None:
     assert clean_caption(f"{word} dog on a couch") == "A dog on a couch"
@@ -204,7 +237,16 @@ def test_the_whole_araffe_family(word: str) -> None:
         ("bald, bald, bald.", "Bald."),
         ("a dog, a cat, a dog, a cat", "A dog, a cat"),
         ("a dog. a dog. a cat", "A dog. A cat"),
+        ("a cat sitting on on a bed", "A cat sitting on a bed"),
+        ("a lamp turned on on on on a desk", "A lamp turned on a desk"),
+        ("one red and one red and one red and blue", "One red and blue"),
         # no loops
+        ("two lamps are turned on on a desk", "Two lamps are turned on on a desk"),
+        ("a room with the lights on on a ship", "A room with the lights on on a ship"),
+        (
+            "two cats, one gray and one gray and white",
+            "Two cats, one gray and one gray and white",
+        ),
         ("in the snow, snow is falling", "In the snow, snow is falling"),
         ("two men side by side", "Two men side by side"),
         ("a dog and a cat and a cow", "A dog and a cat and a cow"),
@@ -237,9 +279,52 @@ def test_loops(text: str, expected: str) -> None:
         ("50 % of ( a dog )", "50% of (a dog)"),
         ('a sign that says " stop " and " go "', 'A sign that says "stop" and "go"'),
         ('a 12" by 14" frame', 'A 12" by 14" frame'),
+        ('a sign that says " yes , we can . "', 'A sign that says "yes, we can."'),
+        ("kids on a slip ' n ' slide", "Kids on a slip 'n' slide"),
+        (
+            "the corner of elm st. and oak st. in a town",
+            "The corner of elm st. and oak st. in a town",
+        ),
+        ("a t.v. showing a game", "A t.v. showing a game"),
     ],
 )
 def test_punctuation(text: str, expected: str) -> None:
+    assert clean_caption(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A DOG IS ON A BOAT", "A dog is on a boat"),
+        ("THERE IS A PHOTO OF A DOG", "A dog"),
+        ("A PHOTO OF A DOG", "A dog"),
+        # signs and acronyms
+        ("STOP", "STOP"),
+        ("BBC CNN NBC", "BBC CNN NBC"),
+        ("a sign that says DO NOT ENTER", "A sign that says DO NOT ENTER"),
+    ],
+)
+def test_capitals(text: str, expected: str) -> None:
+    assert clean_caption(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("an cat on a open box", "A cat on an open box"),
+        ("An cat", "A cat"),
+        ("a 8 year old and an 9 year old", "An 8 year old and a 9 year old"),
+        ("a hour, an unicycle, a umbrella", "An hour, a unicycle, an umbrella"),
+        ("a image of an tower", "A tower"),
+        # right, or nobody knows
+        ("an SUV, a UFO, an lcd screen", "An SUV, a UFO, an lcd screen"),
+        ("an herb and a herb", "An herb and a herb"),
+        ("a b and a e", "A b and a e"),
+        ("vitamin a is good", "Vitamin a is good"),
+        ("a an flying a kite", "A an flying a kite"),
+    ],
+)
+def test_articles(text: str, expected: str) -> None:
     assert clean_caption(text) == expected
 
 
@@ -247,7 +332,7 @@ def test_punctuation(text: str, expected: str) -> None:
 WILD = st.text(st.characters(exclude_categories=()))
 LITTLE = (
     "a an the dog cat dogs men walking parked red and with of in on to is are that there two 's s t - ' \" ( ) % 5 "
-    ", . : ; ! ? … 。 \ud800 \x00 \u0301 İ ß ı 狗 araffe arafed araffes arafeed araffe's a-araffe (araffe araffe,"
+    ", . : ; ! ? … 。 \ud800 \x00 \u0301 İ ß ı 狗 araffe arafed araffes arafeed araffe's a-araffe (araffe araffe, A AN IS his on on one st. ' n"
 )
 PIECES = (
     *LITTLE.split(),
@@ -294,7 +379,7 @@ def test_cleaning_twice_with_a_prompt_changes_nothing(text: str, prompt: str) ->
 def test_nothing_is_added(text: str) -> None:
     before = {word.casefold() for word in re.findall(r"\w+", text)}
     after = {word.casefold() for word in re.findall(r"\w+", clean_caption(text))}
-    assert after <= before | {"a", "an"}
+    assert after <= before | {"a", "an", "something", "someone", "some"}
 
 
 @given(MADE)
@@ -322,6 +407,10 @@ def test_no_member_of_the_araffe_family_is_left(text: str) -> None:
             "spaced marks": ", . " * 10_000,
             "quotes": "\" ' " * 10_000,
             "brackets": "( " * 25_000,
+            "capitals": "A DOG IS ON A BOAT " * 2500,
+            "articles": "an dog on a elm " * 3000,
+            "abbreviations": "st. " * 12_000,
+            "particles": "turned on on " * 4000,
             "half instructions": "describe this image in detail , " * 1000,
         }.items()
     ],
@@ -337,3 +426,12 @@ def test_hostile_strings_are_answered_within_50_ms(text: str) -> None:
         if best_s < 0.05:
             break
     assert best_s < 0.05
+
+
+def test_the_parser_is_not_needed() -> None:
+    code = (
+        "import sys\nfrom caption.language.cleanup import clean_caption\n"
+        "assert clean_caption('araffe on a hill') == 'Something on a hill'\n"
+        "assert 'spacy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)

@@ -17,8 +17,8 @@ from caption.errors import Cancelled, ModelError
 from caption.image.load import load_image
 from caption.image.regions import WHOLE, crop
 from caption.language.claims import claims
+from caption.language.statements import statement_of
 from caption.language.text import content_words, words
-from caption.language.wording import named
 from caption.prompts import DEFAULT_TABLES, GroundedSettings
 from caption.strategies import call as draft
 from caption.strategies.inquiry import SUPPOSITIONS
@@ -395,7 +395,7 @@ class TestDemo:
                         [*range(len(DEFAULT_TABLES.regions))],
                     )
                 )
-                for thing in named(statement.text)
+                for thing in statement_of(statement.text).named
             ]
             assert statement.evidence.match_nouns == (
                 pytest.approx(min(odds), abs=1e-3) if odds else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from caption import DescribeOptions, load_describer
+from tests.support.paths import ROOT
 
 PICTURE = Image.new("RGB", (32, 32), (10, 120, 200))
 
@@ -59,3 +63,17 @@ def test_nonwords_are_kept_from_being_written(
 
     assert "ara" in text(False)
     assert "ara" not in text(True)
+
+
+def test_the_parser_is_not_loaded(tiny_folder: Path) -> None:
+    code = (
+        "import json, sys\nfrom PIL import Image\nfrom caption import DescribeOptions, load_describer\n"
+        f"describer = load_describer({str(tiny_folder)!r}, device='cpu')\n"
+        "description = describer.describe(Image.new('RGB', (32, 32)), DescribeOptions(strategy='plain'))\n"
+        "print(json.dumps([len(description.candidates), 'spacy' in sys.modules]))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [1, False]

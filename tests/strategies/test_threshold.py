@@ -8,8 +8,8 @@ import pytest
 
 from caption import DescribeOptions
 from caption.language.text import words
-from caption.strategies.threshold import with_min_support
-from caption.types import Description
+from caption.strategies.threshold import supported_text, with_min_support
+from caption.types import Candidate, Description, Origin, Sentence
 from scripts.demo_model.drawing import draw
 from scripts.demo_model.scenes import HELD_OUT_SEEDS, random_scene
 
@@ -66,3 +66,13 @@ def test_too_high_a_threshold_can_be_lowered_again(tiny_high: Description) -> No
     assert with_min_support(refused, 1.0).refusal == "unsupported"
     blank = dataclasses.replace(refused, refusal="blank")
     assert with_min_support(blank, 0.0) is blank
+
+
+def test_a_part_names_a_candidate_where_there_is_one() -> None:
+    caption = Candidate("a dog in a field", "", "prompts", 1, kept=True, reason="supported")
+    stated = Sentence("a dog in a field", "", 1, support=0.9, origins=(Origin(0, (0, 1, 2, 3, 4)),))
+    supposed = Sentence("the dog is on the left", "", 3, support=0.9)
+    sentences = supported_text([stated, supposed], 0.5, calibrated=True, candidates=[caption])
+    parts = [part for sentence in sentences for part in sentence.parts]
+    assert {part.candidate for part in parts if part.statement == 1} == {None}
+    assert all(part.candidate == 0 for part in parts if part.statement == 0)

@@ -971,7 +971,7 @@ def test_the_slider_of_a_real_description(served: Served, visit: Callable[..., V
         visitor.text()
     )
     assert visitor.field("statistics") == statistics(visitor.text())
-    visitor.page.locator(SENTENCES).last.click()
+    visitor.page.locator(PARTS).last.click()
     lies_at(visitor, f"{OVERLAY} .box", lambda: expected(visitor, (600, 200), (0, 0, 0.5, 1)))
 
 

@@ -1,0 +1,189 @@
+"""What the other captions add: about the main thing in a sentence of its own, other things, and the
+weather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caption.language import nouns
+from caption.language.grammar import object_of, side_phrase
+from caption.language.tell.facts import MOST_FACTS, Fact, new_facts
+from caption.language.tell.layout import Relation, contradict, relations_in
+from caption.language.tell.placing import be, where
+from caption.language.tell.pronouns import again, definite
+from caption.language.tell.scenes import SKY_THINGS, scene_phrases, weather_clauses
+from caption.language.tell.telling import Telling
+from caption.language.tell.things import Thing
+from caption.language.tell.words import Words, listed, own, spaced
+from caption.language.text import word_set
+
+_ORDER = {"place": 0, "act": 1, "having": 2}
+_FINITE = ("VBZ", "VBP", "VB")
+_POSSESSIVES = {"he": "his", "she": "her", "it": "its", "they": "their"}
+_ANY_ONES = frozenset(("its",))
+_MOST_OTHERS = 3
+# What other things are on or in: told beside them it would seem to be another.
+_BEARING = word_set(
+    "table counter countertop desk shelf plate bowl tray dish container wall floor door room bed box"
+    " building house street road couch bench chair basket cup glass background"
+)
+_MANY_CAPTIONS = 3
+
+
+def about_main(telling: Telling, main: Thing) -> Words:
+    """ "He is holding a cup and has a hat." Empty where nothing is new."""
+    subject = again(main, telling.told())
+    if not subject:
+        return ()
+    facts = _facts_about(telling, main, most=MOST_FACTS)
+    phrases = _predicates(telling, subject, main, facts, with_place=True)
+    return (*subject, *listed(phrases)) if phrases else ()
+
+
+def about_another(telling: Telling) -> Words:
+    """What captions that are about another thing of the lead say of it, if two of them agree on
+    something new; empty where nothing is.
+    """
+    for thing in telling.told():
+        subject = definite(thing, telling.others_than(thing))
+        is_sky = thing.first.mention.lemma in SKY_THINGS  # the weather's clauses tell of it
+        if thing is telling.main or is_sky or not subject:
+            continue
+        facts = _facts_about(telling, thing, most=1)
+        phrases = _predicates(telling, subject, thing, facts, with_place=False)
+        if phrases:
+            return (*subject, *listed(phrases))
+    return ()
+
+
+def _facts_about(telling: Telling, thing: Thing, *, most: int) -> list[Fact]:
+    return new_facts(
+        list(telling.about(thing)),
+        telling.known,
+        telling.frequencies,
+        without=lambda fact: _is_told_elsewhere(telling, fact),
+        most=most,
+        only_agreed=thing is not telling.main,
+    )
+
+
+def _owns_fit(fact: Fact, subject: Words) -> bool:
+    """Whether "his", "their" … in a phrase are those of its subject."""
+    wanted = _POSSESSIVES.get(subject[0].text)
+    owns = {
+        token.lower
+        for token in (fact.source.tree.tokens[index] for index in fact.phrase.indices)
+        if token.tag == "PRP$"
+    }
+    return owns <= (_ANY_ONES if wanted is None else {wanted})
+
+
+def _is_finite(fact: Fact) -> bool:
+    return fact.phrase.kind == "act" and fact.head.tag in _FINITE
+
+
+def _agrees(fact: Fact, thing: Thing) -> bool:
+    """Whether a finite verb is in the number of a thing's name."""
+    return not _is_finite(fact) or (fact.head.tag == "VBZ") != thing.is_plural
+
+
+def _predicates(
+    telling: Telling,
+    subject: Words,
+    main: Thing,
+    facts: Sequence[Fact],
+    *,
+    with_place: bool,
+) -> list[Words]:
+    """Verb phrases that go on with one subject; a verb that is that of the phrase before is left out."""
+    predicates: list[tuple[str, Words]] = []
+    for fact in sorted(facts, key=lambda fact: _ORDER[fact.phrase.kind]):
+        if not (_owns_fit(fact, subject) and _agrees(fact, main)):
+            continue
+        words = spaced(telling.phrase(fact.source, fact.phrase.indices))
+        telling.name_things(fact.source, fact.phrase.indices)
+        if fact.phrase.kind == "having":
+            predicates.append(("have" if main.is_plural else "has", spaced(words[1:])))
+        elif _is_finite(fact):
+            predicates.append(("", words))
+        else:
+            predicates.append((be(main), words))
+    place = where(telling, main) if with_place else ()
+    if place:
+        predicates.append((be(main), place))
+    phrases: list[Words] = []
+    before = ""
+    for verb, words in predicates:
+        phrases.append((*own(verb if verb != before else ""), *words))
+        before = verb
+    return phrases
+
+
+def _is_told_elsewhere(telling: Telling, fact: Fact) -> bool:
+    """Whether a fact is told as a side, a relation or a scene, or is of a thing with a place of its
+    own: "a box with a ball".
+    """
+    source, head = fact.source, fact.phrase.head
+    if any(head == indices[0] for _, _, indices in side_phrase(source.tree)):
+        return True
+    if any(
+        head == chain[0] and _is_settled(telling, relation)
+        for relation, chain in relations_in(source, telling.things)
+    ):
+        return True
+    scenes = [scene for scene in scene_phrases(source) if scene.indices[0] == head]
+    if any(scene.names <= telling.said_scenes for scene in scenes):
+        return True
+    object_ = object_of(source.tree, head) if fact.phrase.kind == "having" else None
+    thing = telling.things.of(source, object_.index) if object_ else None
+    return thing is not None and (thing.told is not None or thing in telling.sides)
+
+
+def _is_settled(telling: Telling, relation: Relation) -> bool:
+    """Whether a relation is told for itself, or something better supported contradicts it."""
+    return any(
+        contradict(relation, other) or (relation.key == other.key and other.is_sure)
+        for other in telling.relations
+    )
+
+
+def other_things(telling: Telling) -> Words:
+    """ "There is also a large bookcase and a window." """
+    others = [
+        thing
+        for thing in telling.things.all
+        if thing.told is None and telling.is_tellable(thing) and _is_other(telling, thing)
+    ]
+    others.sort(key=lambda thing: (-thing.captions, thing.first.mention.lemma))
+    names = [telling.introduced(thing) for thing in others[:_MOST_OTHERS]]
+    return (*own(f"There {be(others[0])} also"), *listed(names)) if names else ()
+
+
+def _is_other(telling: Telling, thing: Thing) -> bool:
+    """Whether a thing is surely none of those that the text has by another name. Of a kind that it has
+    already several captions must name one more.
+    """
+    lemma = thing.first.mention.lemma
+    if telling.known.has(lemma) or nouns.is_mass(lemma):
+        return False
+    if telling.is_found(thing):
+        return True
+    if lemma.split()[-1] in _BEARING:
+        return False
+    if any(nouns.may_be_same(lemma, told.first.mention.lemma) for told in telling.told()):
+        return False
+    has_kind = any(nouns.kind_of(word) == nouns.kind_of(lemma) for word in telling.known.words)
+    is_place = nouns.kind_of(lemma) == "place"
+    is_many = thing.captions >= _MANY_CAPTIONS or thing.is_there
+    return is_many or not (has_kind or is_place or nouns.kind_of(lemma) == "food")
+
+
+def weather(telling: Telling) -> list[Words]:
+    """ "It is raining." """
+    sentences = []
+    for source, names in weather_clauses(telling.sources):
+        if source is not telling.lead and not names <= telling.said_scenes:
+            telling.said_scenes |= names
+            sentences.append(source.words(range(len(source.tree.tokens))))
+    return sentences

@@ -1,0 +1,221 @@
+"""What other captions say a thing is like, put before its noun: one adjective of a kind, in English
+order; of two that contradict each other the better supported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from caption.language import nouns
+from caption.language.entities import Quality
+from caption.language.qualities import QualityKind, conflict, is_alike, order
+from caption.language.tell.things import Seen, Thing
+from caption.language.tell.words import Word, Words
+from caption.language.text import word_set
+
+_MOST_ADJECTIVES = 2  # before a noun
+_GRAFTED: tuple[QualityKind, ...] = ("size", "age", "color", "material")
+# Said of parts, or of too little to be put before another noun.
+_NOT_GRAFTED = word_set(
+    "light dark bright other long short high thick thin wide narrow medium colored coloured"
+    " multicolored multi-colored rainbow mini"
+)
+_SMALL = word_set("small little tiny young")
+
+
+@dataclass(frozen=True)
+class Adjective:
+    """A quality in its source."""
+
+    seen: Seen
+    quality: Quality
+
+    @property
+    def text(self) -> str:
+        return self.quality.text
+
+    @property
+    def words(self) -> Words:
+        words = self.seen.source.words(self.quality.tokens)
+        return tuple(
+            dataclasses.replace(word, text=word.text.lower(), space=True) for word in words
+        )
+
+    @property
+    def support(self) -> float:
+        return self.seen.support
+
+
+def noun_phrase(
+    seen: Seen, thing: Thing, *, settle: bool, least: int = 1, article: str | None = None
+) -> Words:
+    """A mention's words with what others say of its thing. `least`: so many captions must say an
+    adjective. `article` takes the place of the determiner, before a bare noun too.
+    """
+    source, mention = seen.source, seen.mention
+    added, cut = changes(seen, thing, settle=settle, least=least)
+    words: list[Word] = []
+    tokens = [index for index in mention.tokens if index not in cut]
+    for number, index in enumerate(tokens):
+        word = source.word(index)
+        if number == 0:
+            is_determiner = source.tree.tokens[index].relation in ("det", "poss")
+            if article is not None and is_determiner:
+                word = dataclasses.replace(word, text=article)
+            elif article:
+                words.append(Word(article, True, None, word.statement))
+        for adjective in added.get(index, ()):
+            words += adjective.words
+        words.append(word)
+    if words:
+        words[0] = dataclasses.replace(words[0], space=True)
+    return tuple(words)
+
+
+def changes(
+    seen: Seen, thing: Thing, *, settle: bool, least: int = 1
+) -> tuple[dict[int, list[Adjective]], set[int]]:
+    """(the token before which each adjective goes, the tokens that a better supported one drives
+    out).
+    """
+    given = _given(seen, thing)
+    best = {kind: _best(given[kind], least) for kind in _GRAFTED}
+    owned = {quality.kind for quality in seen.mention.qualities}
+    new = [adjective for kind, adjective in best.items() if adjective and kind not in owned]
+    cut = _driven_out(seen, best, given) if settle else set()
+    return _placed(new, seen), cut
+
+
+def _driven_out(
+    seen: Seen,
+    best: Mapping[QualityKind, Adjective | None],
+    given: Mapping[QualityKind, Sequence[Adjective]],
+) -> set[int]:
+    """The tokens of a mention's qualities that better supported ones drive out."""
+    tokens: set[int] = set()
+    for kind, adjective in best.items():
+        own = [quality for quality in seen.mention.qualities if quality.kind == kind]
+        if own and adjective and _is_driven_out(own, adjective, seen, given[kind]):
+            tokens |= {index for quality in own for index in quality.tokens}
+    return tokens
+
+
+def _placed(adjectives: Iterable[Adjective], seen: Seen) -> dict[int, list[Adjective]]:
+    """Adjectives that a mention has room for, by the token before which they go."""
+    before = [item for item in seen.mention.qualities if item.tokens[0] < seen.mention.noun]
+    added: list[Adjective] = []
+    for adjective in adjectives:
+        if _adds(adjective, seen, (*_texts(before), *_texts(added))):
+            added.append(adjective)
+    places: dict[int, list[Adjective]] = defaultdict(list)
+    for adjective in sorted(added, key=lambda item: order(item.text)):
+        places[_place(adjective, before, seen)].append(adjective)
+    return places
+
+
+def _given(seen: Seen, thing: Thing) -> dict[QualityKind, list[Adjective]]:
+    """What the other mentions of a thing say that it is like, by kind."""
+    given: dict[QualityKind, list[Adjective]] = defaultdict(list)
+    for other in thing.seen:
+        if other is seen or not _is_named_alike(other, seen):
+            continue
+        for quality in other.mention.qualities:
+            if quality.kind in _GRAFTED and _stands_alone(quality):
+                given[quality.kind].append(Adjective(other, quality))
+    return given
+
+
+def _texts(items: Iterable[Adjective | Quality]) -> list[str]:
+    return [item.text for item in items]
+
+
+def _adds(adjective: Adjective, seen: Seen, words: Collection[str]) -> bool:
+    """Whether an adjective says something new of a mention that has these already, and has room."""
+    if len(words) >= _MOST_ADJECTIVES:
+        return False
+    kind = adjective.quality.kind
+    if kind is None or _is_open(seen, kind) or _is_said_behind(adjective.text, seen):
+        return False
+    return adjective.text not in _SMALL or _SMALL.isdisjoint(words)
+
+
+def _is_named_alike(a: Seen, b: Seen) -> bool:
+    """Whether what one name's thing is like may be said before the other name: of a person, and of
+    what is called the same. An old building's tower need not be old.
+    """
+    if nouns.kind_of(a.mention.lemma) == nouns.kind_of(b.mention.lemma) == "person":
+        return True
+    return nouns.kinship(a.mention.lemma, b.mention.lemma) == "same"
+
+
+def _is_said_behind(text: str, seen: Seen) -> bool:
+    """Whether a caption has a word elsewhere than before a noun: "painted in white and orange"."""
+    return any(
+        token.lower == text and token.relation not in ("amod", "compound", "nmod")
+        for token in seen.source.tree.tokens
+    )
+
+
+def _stands_alone(quality: Quality) -> bool:
+    return quality.text not in _NOT_GRAFTED and "," not in quality.text
+
+
+def _best(given: Sequence[Adjective], least: int) -> Adjective | None:
+    """The adjective that most captions say, none where another says otherwise as often."""
+    groups: list[list[Adjective]] = []
+    for adjective in sorted(
+        given, key=lambda item: (item.text, -item.support, item.seen.source.text)
+    ):
+        group = next((group for group in groups if is_alike(group[0].text, adjective.text)), None)
+        if group is None:
+            groups.append([adjective])
+        else:
+            group.append(adjective)
+    ranked = sorted(groups, key=lambda group: (-_votes(group), group[0].text))
+    if not ranked:
+        return None
+    is_asked = any(item.seen.is_definite for item in ranked[0])
+    if not is_asked and len({item.seen.source.text for item in ranked[0]}) < least:
+        return None
+    rivals = [group for group in ranked[1:] if conflict(group[0].text, ranked[0][0].text)]
+    if any(_votes(group) >= _votes(ranked[0]) for group in rivals):
+        return None
+    return max(ranked[0], key=lambda item: (item.support, item.text))
+
+
+def _votes(group: Sequence[Adjective]) -> float:
+    """By support, and by how many captions say it where that is the same."""
+    return round(max(item.support for item in group), 2) + 0.2 * len(
+        {item.seen.source.text for item in group}
+    )
+
+
+def _is_driven_out(
+    own: Sequence[Quality], best: Adjective, seen: Seen, given: Sequence[Adjective]
+) -> bool:
+    against = [item for item in given if any(conflict(item.text, quality.text) for quality in own)]
+    if not against or best not in against:
+        return False
+    return best.support > seen.support + 0.02
+
+
+def _is_open(seen: Seen, kind: QualityKind) -> bool:
+    """Whether a noun phrase says already what an adjective would: possessed, or one of several."""
+    source, mention = seen.source, seen.mention
+    first = source.tree.tokens[mention.tokens[0]]
+    if first.relation == "poss" or first.tag == "PRP$":
+        return kind == "size"
+    return first.lower in ("another", "other", "each", "every")
+
+
+def _place(adjective: Adjective, before: Sequence[Quality], seen: Seen) -> int:
+    """The token before which an adjective goes."""
+    rank = order(adjective.text)
+    later = [quality.tokens[0] for quality in before if order(quality.text) > rank]
+    if later:
+        return min(later)
+    named = [quality.tokens[0] for quality in before if quality.kind is None]
+    return min([seen.name[0], *named])  # "a red double decker"

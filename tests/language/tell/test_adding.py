@@ -1,0 +1,91 @@
+"""What follows the lead: about its thing, about others, other things, the weather."""
+
+from __future__ import annotations
+
+import pytest
+
+from caption.language.tell.adding import about_another, about_main, other_things, weather
+from caption.language.tell.words import joined
+from tests.support.telling import checked, telling
+
+
+@pytest.mark.parametrize(
+    ("captions", "text"),
+    [
+        (["a woman cooking in a kitchen", "a woman stirring a pot"], "She is stirring a pot"),
+        (["two boys playing in the sand", "two boys holding a kite"], "They are holding a kite"),
+        # finite verbs stay so, in the right number only
+        (["a woman cooking in a kitchen", "a woman stirs a pot"], "She stirs a pot"),
+        # parts are had
+        (
+            ["a kitchen has a stove and a table", "a kitchen with a window"],
+            "The kitchen has a window",
+        ),
+        # nothing new
+        (["a woman cooking in a kitchen", "a woman in a kitchen"], ""),
+        (["a woman cooking in a kitchen"], ""),
+        # "his" of another
+        (["a woman cooking in a kitchen", "a woman holding his hat"], ""),
+    ],
+)
+def test_about_the_main_thing(captions, text):
+    made = telling(checked(captions))
+    assert made.main is not None
+    told = joined(about_main(made, made.main))
+    assert (told[:1].upper() + told[1:]) == text
+
+
+def test_what_a_fact_names_is_told_then():
+    made = telling(checked(["a woman cooking in a kitchen", "a woman stirring a pot", "a red pot"]))
+    assert made.main is not None
+    about_main(made, made.main)
+    assert "pot" in {thing.first.mention.lemma for thing in made.told()}
+    assert other_things(made) == ()
+
+
+@pytest.mark.parametrize(
+    ("captions", "text"),
+    [
+        (
+            [
+                "a man walking with a dog on a road",
+                "a man walking on a road",
+                "the dog is chasing a ball",
+                "a dog chasing a ball",
+            ],
+            "the dog is chasing a ball",
+        ),
+        (["a man walking with a dog on a road", "the dog is chasing a ball"], ""),
+        # the weather's clauses tell of the moon
+        (["a cup at night under the moon", "the moon is shining", "a moon shining"], ""),
+    ],
+)
+def test_about_another_thing(captions, text):
+    assert joined(about_another(telling(checked(captions)))) == text
+
+
+@pytest.mark.parametrize(
+    ("captions", "text"),
+    [
+        (["a dog", "a brown dog"], "There is also a brown dog"),
+        (["two dogs", "two brown dogs"], "There are also two brown dogs"),
+        # one caption alone
+        (["a dog"], ""),
+        # said by another word
+        (["a stove", "a range"], ""),
+        # no things
+        (["a moon", "a large moon"], ""),
+    ],
+)
+def test_other_things(captions, text):
+    kitchen = ["a woman cooking on a stove in a kitchen", "a woman in a kitchen"]
+    made = telling(checked([*kitchen, *captions]))
+    assert made.lead.text == kitchen[0]
+    assert joined(other_things(made)) == text
+
+
+def test_the_weather_is_told_once():
+    made = telling(checked(["a cup in a field", "it is raining", "the rain is falling"]))
+    assert [joined(words) for words in weather(made)] == ["it is raining"]
+    wet = telling(checked(["a cup in a field in the rain", "it is raining"]))
+    assert weather(wet) == []
