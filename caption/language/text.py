@@ -36,6 +36,7 @@ def word_set(text: str) -> frozenset[str]:
 
 ARTICLES = frozenset(("a", "an", "the"))
 NUMBERS = word_set("one two three four five six seven eight nine ten eleven twelve dozen")
+NO_SPACE_BEFORE = frozenset(",.;:!?)%")  # marks that keep to the word before them
 _POSSESSIVES = word_set("my your his her its our their")
 DETERMINERS = (
     ARTICLES
@@ -187,6 +188,14 @@ def article(text: str) -> str:
     if _LETTERS.match(text):
         return "an"
     return "an" if _AN.match(text) else "a"
+
+
+def fitted_article(text: str, following: str) -> str:
+    """The article that stands as `text` as what follows asks for it, with the capital it had."""
+    right = article(following)
+    if text.lower() == right:
+        return text
+    return upper_first(right) if text[:1].isupper() else right
 
 
 _PICTURES = word_set("picture photo photograph photography image frame")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-_MARKS = frozenset(",.;:!?)%")
+from caption.language.text import NO_SPACE_BEFORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Tree:
             token = self.tokens[index]
             if parts and index != previous + 1:
                 space = " "
-            if token.text in _MARKS or (token.tag == "POS" and index != previous + 1):
+            if token.text in NO_SPACE_BEFORE or (token.tag == "POS" and index != previous + 1):
                 space = ""
             parts += [space, token.text]
             space = token.space

@@ -17,9 +17,8 @@ from caption.language.prune.hanging import (
     joined_below,
 )
 from caption.language.prune.marks import Link, is_mark, links
-from caption.language.text import article, upper_first
+from caption.language.text import NO_SPACE_BEFORE, fitted_article
 
-_NO_SPACE_BEFORE = frozenset(",.;:!?)%")
 _OPENING = frozenset('"“([')
 _CLOSING = frozenset('"”)]')
 _SINGULAR = {"are": "is", "were": "was", "have": "has", "do": "does", "'re": "'s"}
@@ -62,8 +61,8 @@ def _is_space_between(tree: Tree, first: int, second: int) -> bool:
     before, token = tree.tokens[first], tree.tokens[second]
     is_opening = before.text in _OPENING and not before.space
     if second == first + 1 or is_opening:
-        return bool(before.space) and token.text not in _NO_SPACE_BEFORE
-    if token.text in _NO_SPACE_BEFORE or token.tag == "POS":
+        return bool(before.space) and token.text not in NO_SPACE_BEFORE
+    if token.text in NO_SPACE_BEFORE or token.tag == "POS":
         return False
     is_closing = token.text in _CLOSING and not tree.tokens[second - 1].space
     return not is_closing
@@ -85,10 +84,7 @@ def with_articles(pieces: Sequence[Piece]) -> list[Piece]:
             continue
         if following.text.isupper():
             continue  # "an SUV" and "a TV" go by the letters' names
-        right = article(following.text)
-        if piece.text.lower() != right:
-            text = right.capitalize() if piece.text[:1].isupper() else right
-            fitted[position] = replace(piece, text=text)
+        fitted[position] = replace(piece, text=fitted_article(piece.text, following.text))
     return fitted
 
 
@@ -131,8 +127,7 @@ def _introducing(tree: Tree, stay: frozenset[int]) -> dict[int, str]:
         token = tree.tokens[index]
         if token.lower == "the" and _has_lost_introduction(tree, token, stay):
             following = min(after for after in (*stay, token.head) if after > index)
-            word = article(tree.tokens[following].text)
-            changed[index] = upper_first(word) if token.text[:1].isupper() else word
+            changed[index] = fitted_article(token.text, tree.tokens[following].text)
     return changed
 
 

@@ -14,12 +14,11 @@ from caption.language.prune.finish import articles_within, completed, in_sentenc
 from caption.language.prune.hanging import trimmed
 from caption.language.prune.pieces import Piece
 from caption.language.tell.words import Word, Words
-from caption.language.text import upper_first
+from caption.language.text import NO_SPACE_BEFORE, upper_first
 from caption.types import Origin, Place, Sentence
 
 _MARKS = frozenset(",.;:!?…")
 _BEGINNINGS = frozenset(("DT", "PDT", "EX", "IN", "CD", "PRP", "PRP$"))
-_NO_SPACE_BEFORE = frozenset(",.;:!?)%")
 
 
 # A place beyond a candidate's words, and the tokens of the statement that says it.
@@ -87,7 +86,7 @@ class Source:
         previous = -1
         for index in sorted(indices):
             word = self.word(index)
-            if index != previous + 1 and word.text not in _NO_SPACE_BEFORE:
+            if index != previous + 1 and word.text not in NO_SPACE_BEFORE:
                 word = dataclasses.replace(word, space=True)
             if index in self.before and result:
                 result.append(Word(self.before[index]))

@@ -8,9 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from caption.language.text import SENTENCE_ENDS, article, upper_first
-
-_MARKS = frozenset(",.;:!?)%")
+from caption.language.text import NO_SPACE_BEFORE, SENTENCE_ENDS, fitted_article, upper_first
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ Words = tuple[Word, ...]
 
 def own(text: str, statement: int | None = None) -> Words:
     """Words that no caption has, of a text with single spaces."""
-    return tuple(Word(word, word not in _MARKS, None, statement) for word in text.split())
+    return tuple(Word(word, word not in NO_SPACE_BEFORE, None, statement) for word in text.split())
 
 
 def joined(words: Iterable[Word]) -> str:
@@ -61,10 +59,8 @@ def with_articles(words: Sequence[Word]) -> Words:
     result = list(words)
     for number, word in enumerate(words[:-1]):
         if word.text.lower() in ("a", "an"):
-            wanted = article(words[number + 1].text)
-            if wanted != word.text.lower():
-                right = upper_first(wanted) if word.text[0].isupper() else wanted
-                result[number] = dataclasses.replace(word, text=right)
+            right = fitted_article(word.text, words[number + 1].text)
+            result[number] = dataclasses.replace(word, text=right)
     return tuple(result)
 
 
