@@ -4,7 +4,7 @@
 `rules` mend what it misreads. A `Tree` is what all that looks at the words of captions works on.
 """
 
-from caption.language.parse.parser import load, load_in_background, parse
+from caption.language.parse.parser import is_word, load, load_in_background, parse
 from caption.language.parse.tree import Token, Tree
 
-__all__ = ["Token", "Tree", "load", "load_in_background", "parse"]
+__all__ = ["Token", "Tree", "is_word", "load", "load_in_background", "parse"]

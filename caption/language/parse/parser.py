@@ -33,6 +33,8 @@ MODEL = "parser-en"
 MAX_CACHED = 4096  # trees; a caption's takes a few KB
 _MAX_LEMMAS = 16384
 _BATCH_SIZE = 64  # texts
+_LISTED_TAGS = ("NN", "VB", "JJ", "RB")
+_SHORTEST_UNKNOWN = 4  # letters: shorter ones are abbreviations, most often
 _DOUBLES_ITS_END = re.compile(r"(?:^|[^aeiou])[aeiou][^aeiouwxy]$")
 _LEMMATIZING = ("attribute_ruler", "lemmatizer")
 
@@ -54,6 +56,18 @@ def parse(texts: Sequence[str]) -> list[Tree]:
     one; the later hang on the first by "parataxis". Cached per text. Raises nothing on any string.
     """
     return _parser.trees(texts)
+
+
+def is_word(token: Token) -> bool:
+    """Whether English has a noun, verb, adjective or adverb, by the lemmatizer's lists and the noun
+    table: "sidwalk" is none. Whatever else a token is counts as a word.
+    """
+    is_common = token.tag.startswith(_LISTED_TAGS) and not token.tag.startswith("NNP")
+    if not (is_common and token.lower.isalpha() and len(token.lower) >= _SHORTEST_UNKNOWN):
+        return True
+    return not {token.lower, token.lemma}.isdisjoint(_parser.words()) or (
+        nouns.kind_of(token.lemma) is not None
+    )
 
 
 def load() -> None:
@@ -121,6 +135,7 @@ class _Parser:
         self._pipeline: Any = None
         self._trees: OrderedDict[str, Tree] = OrderedDict()
         self._lemmas: dict[tuple[str, str], str] = {}
+        self._words: frozenset[str] = frozenset()
 
     def pipeline(self) -> Any:
         with self._lock:
@@ -129,6 +144,16 @@ class _Parser:
 
                 self._pipeline = spacy.load(bundled_folder(MODEL))
             return self._pipeline
+
+    def words(self) -> frozenset[str]:
+        """The lemmas of all word classes, and irregular forms."""
+        with self._lock:
+            if not self._words:
+                lookups = self.pipeline().get_pipe("lemmatizer").lookups
+                index, exceptions = map(lookups.get_table, ("lemma_index", "lemma_exc"))
+                lists = [*index.values(), *exceptions.values()]
+                self._words = frozenset(word for words in lists for word in words)
+            return self._words
 
     def trees(self, texts: Sequence[str]) -> list[Tree]:
         with self._lock:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caption.language.parse import Tree, parse
+from caption.language.parse import Tree, is_word, parse
 from caption.language.parse import parser as parse_module
 from caption.language.text import word_set
 from tests.support.paths import ROOT
@@ -200,3 +200,16 @@ def test_the_parsers_data_are_those_that_its_readme_lists() -> None:
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("a smal dog runs on a sidwalk", ["smal", "sidwalk"]),
+        ("the mice were quickly eating frozen broccoli", []),
+        ("a man in a Frizzebe shirt at 10 o'clock", []),  # a name
+        ("a tv on top of it", []),
+    ],
+)
+def test_what_is_no_word(text: str, unknown: list[str]) -> None:
+    assert [token.text for token in tree(text).tokens if not is_word(token)] == unknown

@@ -207,3 +207,27 @@ def test_what_hangs_on_what(text: str, link: str) -> None:
 def test_a_capital_and_a_full_stop_change_nothing(text: str) -> None:
     dressed = text[0].upper() + text[1:] + "."
     assert links(text) == {link for link in links(dressed) if not link.endswith(" punct .")}
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        # what is no animal, though its last word is one
+        ("a hot dog on a plate", "dog compound hot"),
+        ("a stuffed animal on a shelf", "animal compound stuffed"),
+        ("a wet dog on a rug", "dog amod wet"),
+        # acts behind what somebody wears or has
+        ("a man in a suit tossing a frisbee", "man acl tossing"),
+        ("a man with a beard playing a keyboard on stage", "man acl playing"),
+        ("a man in a shirt and tie motioning with his hand", "man acl motioning"),
+        # a thing that could be a verb
+        ("a sandwich and sauce on a white plate", "sandwich conj sauce"),
+        ("christmas lights strung from a tower", "lights acl strung"),
+    ],
+)
+def test_names_and_acts(text: str, link: str) -> None:
+    assert link in links(text)
+
+
+def test_a_thing_joined_to_a_thing_is_a_noun() -> None:
+    assert word("a sandwich and sauce on a white plate", "sauce").tag == "NN"

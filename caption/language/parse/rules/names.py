@@ -58,6 +58,17 @@ def oven_is_no_verb(draft: Draft) -> None:
             word.retag("NN")
 
 
+def adjective_is_of_the_name(draft: Draft) -> None:
+    """ "a hot dog", "a stuffed animal": no animals, whatever they are like."""
+    for word in draft.words:
+        noun = draft.head(word)
+        if word.relation != "amod" or noun.index != word.index + 1:
+            continue
+        named = nouns.kind_of(f"{word.lower} {noun.lemma}")
+        if named in THINGS and nouns.kind_of(noun.lemma) in ("animal", "abstract"):
+            word.relation = "compound"
+
+
 def thing_behind_a_noun(draft: Draft) -> None:
     """ "a fire hydrant": the hydrant doesn't describe a fire."""
     for word in draft.words:

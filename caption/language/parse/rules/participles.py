@@ -18,6 +18,7 @@ from caption.language.text import word_set
 _WITH_THE_WHOLE_BODY = word_set(
     "stand sit walk run ride jump smile pose look kneel sleep swim ski surf skate wear eat play"
 )
+_IRREGULAR_STATES = word_set("strung hung built made held laid spread lit cut torn shown set")
 _STATES = word_set("gather seat dress perch cover surround submerge crowd huddle curl dock tie")
 
 
@@ -37,6 +38,27 @@ def preposition_takes_its_noun(draft: Draft) -> None:
                 draft.hang(child, word, child.relation)
         word.head, word.relation = preposition.index, "pobj"
         verb.head, verb.relation = word.index, "acl"
+
+
+def act_behind_an_object(draft: Draft) -> None:
+    """ "a man with a beard playing a piano": a preposition that has its object takes no act."""
+    for verb in draft.words:
+        preposition = draft.head(verb)
+        noun = draft.child(preposition, "pobj")
+        if verb.relation != "pcomp" or verb.tag != "VBG" or noun is None:
+            continue
+        if preposition.index < noun.index < verb.index:
+            draft.hang(verb, noun, "acl")
+
+
+def object_of_a_noun_acts(draft: Draft) -> None:
+    """ "a man in a tie motioning with his hand": no noun has an object."""
+    for word in draft.words:
+        if word.relation not in ("dobj", "dep") or not draft.head(word).is_noun:
+            continue
+        if word.is_noun and word.lower.endswith("ing") and nouns.kind_of(word.lower) is None:
+            word.relation = "acl"
+            word.retag("VBG")
 
 
 def noun_acts(draft: Draft) -> None:
@@ -127,7 +149,9 @@ def act_goes_to_the_living(draft: Draft) -> None:
     """ "a man with a backpack standing": not the backpack stands."""
     for verb in draft.words:
         thing = draft.head(verb)
-        if verb.relation != "acl" or not _is_act(verb) or is_living(thing) or not thing.is_noun:
+        if verb.relation != "acl" or is_living(thing) or not thing.is_noun:
+            continue
+        if not (_is_act(verb) or _is_done_in_clothes(draft, thing, verb)):
             continue
         if thing.lemma in LIKENESSES:
             owner = _living_part(draft, thing, verb)
@@ -150,6 +174,12 @@ def _is_act(verb: Word) -> bool:
         return verb.lemma in ("seat", "dress")
     acts = (verb.lemma, gerund_base(verb.lower))
     return verb.tag == "VBG" and any(act in ACTS_OF_THE_LIVING for act in acts)
+
+
+def _is_done_in_clothes(draft: Draft, thing: Word, verb: Word) -> bool:
+    """ "a man in a suit tossing a ball": whatever it is, the suit doesn't."""
+    is_worn = nouns.kind_of(thing.lemma) == "clothing" and draft.head(thing).lower == "in"
+    return is_worn and verb.tag == "VBG" and draft.child(verb, "dobj") is not None
 
 
 def _may_act(draft: Draft, thing: Word, verb: Word) -> bool:
@@ -231,5 +261,6 @@ def _unread_subject(draft: Draft, root: Word) -> Word | None:
 def _is_state_of_a_thing(draft: Draft, root: Word, subject: Word) -> bool:
     """ "apples gathered on a table": a past tense only in its letters."""
     is_thing = subject.is_noun and (not is_living(subject) or root.lemma in _STATES)
-    is_state = root.tag == "VBD" and root.lower.endswith("ed") and not draft.child(root, "dobj")
+    may_be_state = root.lower.endswith("ed") or root.lower in _IRREGULAR_STATES
+    is_state = root.tag == "VBD" and may_be_state and not draft.child(root, "dobj")
     return is_thing and is_state

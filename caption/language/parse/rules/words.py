@@ -78,14 +78,21 @@ def _take_over_from_an_act(draft: Draft, has: Word, act: Word, noun: Word) -> No
 
 
 def spark_is_no_verb(draft: Draft) -> None:
-    """ "a lot of fire and sparks": no verb is joined to a noun."""
+    """ "a lot of fire and sparks", "a sandwich and sauce": no verb is joined to a noun."""
     for word in draft.words:
         before = draft.before(word)
-        if word.relation != "conj" or word.tag != "VBZ" or draft.children(word):
+        if word.relation != "conj" or before is None or before.tag != "CC":
             continue
-        if draft.head(word).is_noun and before is not None and before.tag == "CC":
-            word.retag("NNS")
+        if draft.head(word).is_noun and _is_thing_read_as_verb(draft, word):
+            word.retag("NNS" if word.tag == "VBZ" else "NN")
             draft.hang(word, noun_before_and(draft, word) or draft.head(word), "conj")
+
+
+def _is_thing_read_as_verb(draft: Draft, word: Word) -> bool:
+    if word.tag == "VBZ":
+        return not draft.children(word)
+    is_alone = draft.child(word, "dobj", "nsubj", "aux", "prep", "advmod") is None
+    return word.tag in ("VB", "VBP") and is_alone and nouns.kind_of(word.lower) in THINGS
 
 
 def act_is_joined_to_an_act(draft: Draft) -> None:
