@@ -157,7 +157,7 @@ def article_before(tree: Tree) -> tuple[int, str] | None:
     (0, "a"). None where nothing is missing.
     """
     thing = thing_of(tree) if tree.tokens else None
-    if thing is None or not _lacks_article(tree, thing.top):
+    if thing is None or not lacks_article(tree, thing.top):
         return None
     is_led = tree.tokens[0].tag in ("DT", "PDT", "PRP$", "CD")
     if is_led or min(tree.subtree(thing.top)) > 0:
@@ -165,7 +165,8 @@ def article_before(tree: Tree) -> tuple[int, str] | None:
     return 0, article(tree.tokens[0].text)
 
 
-def _lacks_article(tree: Tree, noun: int) -> bool:
+def lacks_article(tree: Tree, noun: int) -> bool:
+    """Whether a singular that counts stands without a word that says which or how many."""
     token = tree.tokens[noun]
     if token.tag != "NN" or is_mass(token.lemma) or token.lemma.endswith(("one", "thing")):
         return False
@@ -186,7 +187,7 @@ def articles_within(tree: Tree) -> dict[int, str]:
 
 def _bare_phrase_start(tree: Tree, noun: Token) -> int | None:
     """Where the phrase of a noun begins that should have an article; None where it needs none."""
-    if noun.relation not in ("pobj", "dobj") or not _lacks_article(tree, noun.index):
+    if noun.relation not in ("pobj", "dobj") or not lacks_article(tree, noun.index):
         return None
     children = tree.children(noun.index)
     governor = tree.tokens[noun.head]
@@ -238,11 +239,21 @@ def be_before(tree: Tree) -> tuple[int, str] | None:
     participles = _participles(tree, {thing.top, group[-1] if group else thing.noun})
     if not participles or any(has_subject(tree, participle.index) for participle in participles):
         return None
-    last = max(participles, key=lambda participle: participle.index)
+    last = _speaking(tree, participles)
     if last.index < max(group, default=0) or not _may_be_said(tree, thing.top, last):
         return None
     is_one = not group and not _is_named_twice(tree, thing.top) and _is_one(tree, thing)
     return _beginning(tree, last), "is" if is_one else "are"
+
+
+def _speaking(tree: Tree, participles: Sequence[Token]) -> Token:
+    """Of several participles the one that makes the sentence: the last, but the first where somebody
+    else is between them, who may be meant by the later ones.
+    """
+    ordered = sorted(participles, key=lambda participle: participle.index)
+    between = tree.tokens[ordered[0].index : ordered[-1].index]
+    is_anybody_between = any(is_noun(token) and is_animate(token.lemma) for token in between)
+    return ordered[0] if is_anybody_between else ordered[-1]
 
 
 def _is_one(tree: Tree, thing: Thing) -> bool:
@@ -265,8 +276,19 @@ def _participles(tree: Tree, nouns: set[int]) -> list[Token]:
         child
         for noun in nouns
         for child in tree.children(noun)
-        if child.relation == "acl" and child.tag in ("VBG", "VBN") and child.index > noun
+        if child.index > noun and (_is_participle(child) or _is_about_to(tree, child))
     ]
+
+
+def _is_participle(token: Token) -> bool:
+    return token.relation == "acl" and token.tag in ("VBG", "VBN")
+
+
+def _is_about_to(tree: Tree, token: Token) -> bool:
+    """Whether a word is the "about" of "a man about to hit a ball"."""
+    return token.lower == "about" and any(
+        child.relation in ("xcomp", "pcomp") for child in tree.children(token.index)
+    )
 
 
 def _may_be_said(tree: Tree, noun: int, participle: Token) -> bool:
@@ -286,7 +308,11 @@ def _may_be_said(tree: Tree, noun: int, participle: Token) -> bool:
     if _is_behind_another_noun(tree, noun, at):
         return False
     # "a microwave oven" has no participle
-    return participle.lower.endswith("ing") or participle.lemma != participle.lower
+    return (
+        participle.lower == "about"
+        or participle.lower.endswith("ing")
+        or participle.lemma != participle.lower
+    )
 
 
 def _is_named_twice(tree: Tree, noun: int) -> bool:

@@ -126,6 +126,10 @@ def test_where_words_go() -> None:
     assert be_before(tree("a man riding a horse")) == (2, "is")
     assert be_before(tree("two men riding a horse")) == (2, "are")
     assert be_before(tree("a man rides a horse")) is None
+    assert be_before(tree("a man on a court about to hit a ball")) == (5, "is")
+    # the last of several, but not where somebody else may be meant by it
+    assert be_before(tree("a man wearing a hat riding a horse")) == (5, "is")
+    assert be_before(tree("a mother standing behind two boys sitting at a table")) == (2, "is")
     assert article_before(tree("")) is None
     assert be_before(tree("")) is None
 
