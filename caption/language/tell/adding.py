@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caption.language import nouns
-from caption.language.grammar import object_of, side_phrase
+from caption.language.grammar import is_joined, object_of, side_phrase
 from caption.language.tell.facts import MOST_FACTS, Fact, new_facts
 from caption.language.tell.layout import Relation, contradict, relations_in
 from caption.language.tell.placing import be, where
@@ -34,7 +34,7 @@ _MANY_CAPTIONS = 3
 def about_main(telling: Telling, main: Thing) -> Words:
     """ "He is holding a cup and has a hat." Empty where nothing is new."""
     subject = again(main, telling.told())
-    if not subject:
+    if not subject or _is_one_of_many(main):
         return ()
     facts = _facts_about(telling, main, most=MOST_FACTS)
     phrases = _predicates(telling, subject, main, facts, with_place=True)
@@ -48,13 +48,21 @@ def about_another(telling: Telling) -> Words:
     for thing in telling.told():
         subject = definite(thing, telling.others_than(thing))
         is_sky = thing.first.mention.lemma in SKY_THINGS  # the weather's clauses tell of it
-        if thing is telling.main or is_sky or not subject:
+        if thing is telling.main or is_sky or not subject or _is_one_of_many(thing):
             continue
         facts = _facts_about(telling, thing, most=1)
         phrases = _predicates(telling, subject, thing, facts, with_place=False)
         if phrases:
             return (*subject, *listed(phrases))
     return ()
+
+
+def _is_one_of_many(thing: Thing) -> bool:
+    """Whether the text joins a thing to others: what is said of "adults and children" may be said of
+    either.
+    """
+    tree, noun = thing.first.source.tree, thing.first.mention.top
+    return is_joined(tree, noun) or tree.tokens[noun].relation == "conj"
 
 
 def _facts_about(telling: Telling, thing: Thing, *, most: int) -> list[Fact]:
@@ -122,9 +130,11 @@ def _predicates(
 
 def _is_told_elsewhere(telling: Telling, fact: Fact) -> bool:
     """Whether a fact is told as a side, a relation or a scene, or is of a thing with a place of its
-    own: "a box with a ball".
+    own: "a box with a ball"; or of one that the text may have by another name.
     """
     source, head = fact.source, fact.phrase.head
+    if telling.may_have_by_another_name(source, object_of(source.tree, head)):
+        return True
     if any(head == indices[0] for _, _, indices in side_phrase(source.tree)):
         return True
     if any(
@@ -165,7 +175,7 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     already several captions must name one more.
     """
     lemma = thing.first.mention.lemma
-    if telling.known.has(lemma) or nouns.is_mass(lemma):
+    if telling.known.has(lemma) or nouns.is_mass(lemma) or not thing.is_counted:
         return False
     if telling.is_found(thing):
         return True
@@ -174,9 +184,10 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     if any(nouns.may_be_same(lemma, told.first.mention.lemma) for told in telling.told()):
         return False
     has_kind = any(nouns.kind_of(word) == nouns.kind_of(lemma) for word in telling.known.words)
-    is_place = nouns.kind_of(lemma) == "place"
-    is_many = thing.captions >= _MANY_CAPTIONS or thing.is_there
-    return is_many or not (has_kind or is_place or nouns.kind_of(lemma) == "food")
+    if thing.is_there:
+        return True
+    is_many = thing.captions >= _MANY_CAPTIONS
+    return not (nouns.kind_of(lemma) in ("place", "food") or (has_kind and not is_many))
 
 
 def weather(telling: Telling) -> list[Words]:

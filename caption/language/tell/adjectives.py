@@ -23,6 +23,8 @@ _NOT_GRAFTED = word_set(
     "light dark bright other long short high thick thin wide narrow medium colored coloured"
     " multicolored multi-colored rainbow mini"
 )
+_DETERMINERS = ("det", "predet", "poss", "nummod")
+_NUMBERS = word_set("many several few various other")
 _SMALL = word_set("small little tiny young")
 
 
@@ -212,10 +214,17 @@ def _is_open(seen: Seen, kind: QualityKind) -> bool:
 
 
 def _place(adjective: Adjective, before: Sequence[Quality], seen: Seen) -> int:
-    """The token before which an adjective goes."""
+    """The token before which an adjective goes: behind what says which or how many, and behind the
+    qualities that English has before it.
+    """
+    tree, noun = seen.source.tree, seen.mention.noun
     rank = order(adjective.text)
-    later = [quality.tokens[0] for quality in before if order(quality.text) > rank]
-    if later:
-        return min(later)
-    named = [quality.tokens[0] for quality in before if quality.kind is None]
-    return min([seen.name[0], *named])  # "a red double decker"
+    earlier = [
+        quality.tokens[-1] for quality in before if quality.kind and order(quality.text) <= rank
+    ]
+    for child in tree.children(noun):
+        if child.index < noun and (child.relation in _DETERMINERS or child.lower in _NUMBERS):
+            earlier += [index for index in tree.subtree(child.index) if index < noun]
+    start = max(earlier, default=-1)
+    own = {*tree.subtree(noun)}
+    return min(index for index in seen.mention.tokens if index > start and index in own)

@@ -35,17 +35,20 @@ from caption.language.tell.likeness import (
     is_ground,
     places_of,
 )
+from caption.language.tell.slips import slips
 from caption.language.tell.sources import Source
 from caption.language.text import word_set
 
 MOST_FACTS = 3  # one of a kind
 _AGREED = 2  # captions; what so many say is worth a third fact
+_MANY = 3  # captions beside the lead
 _MOST_WORDS = 13  # of a phrase that is added
 _LEAST_VALUE = 0.35
 
 _CUT = ("prep", "conj", "acl", "advcl", "xcomp")  # what may be cut off a phrase
+_OF_THE_VIEW = word_set("take capture photograph picture view")
 _FINITE = ("VBZ", "VBP", "VBD", "MD")
-_POINTING = word_set("that which who it this i we you another other each them him her")
+_POINTING = word_set("but that which who it this i we you another other each them him her")
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,20 @@ def new_facts(
 ) -> list[Fact]:
     """Up to `most` facts of the sources, the best first, each new beside those before, the last one
     only if two captions agree on something in it, with `only_agreed` all. `known` takes them in.
-    `without`: which facts are told elsewhere.
+    `without`: which facts are told elsewhere. Where many captions are about a thing, an act or a
+    place that one alone has is most often what the others say in other words, and isn't told.
     """
+    are_many = len({source.text for source in sources}) >= _MANY
     offers = [fact for source in sources for fact in facts_of(source) if not without(fact)]
     chosen: list[Fact] = []
     while len(chosen) < most:
         kinds = {fact.phrase.kind for fact in chosen}
-        free = [fact for fact in offers if fact.phrase.kind not in kinds]
+        free = [
+            fact
+            for fact in offers
+            if fact.phrase.kind not in kinds
+            and (not are_many or _is_likely_new(fact, known, frequencies))
+        ]
         best = _best(free, known, frequencies)
         must_agree = only_agreed or len(chosen) == most - 1
         if best is None or (must_agree and not _is_agreed(best, known, frequencies)):
@@ -145,6 +155,12 @@ def _best(offers: Sequence[Fact], known: Known, frequencies: Counter[str]) -> Fa
     if not ranked or _value(ranked[0], known, frequencies) < _LEAST_VALUE:
         return None
     return ranked[0]
+
+
+def _is_likely_new(fact: Fact, known: Known, frequencies: Counter[str]) -> bool:
+    if _is_of_clothes(fact) or _is_first_ground(fact, known):
+        return True
+    return _is_agreed(fact, known, frequencies)
 
 
 def _is_agreed(fact: Fact, known: Known, frequencies: Counter[str]) -> bool:
@@ -211,8 +227,12 @@ def _says_nothing_new(tree: Tree, token: Token, below: Sequence[int], known: Kno
         return token.lemma in POSTURES or act_of(token.lemma) in known.acts
     if token.relation == "prep":
         object_ = object_of(tree, token.index)
-        if object_ is not None and object_.lemma not in NO_PLACES and known.has(object_.lemma):
-            return True
+        if object_ is not None and object_.lemma not in NO_PLACES:
+            names = [
+                child for child in tree.children(object_.index) if child.relation == "compound"
+            ]
+            if any(known.has(word.lemma) for word in (object_, *names)):
+                return True
     words = content(tree, below)
     return bool(words) and not known.new(words - NO_PLACES)
 
@@ -251,16 +271,32 @@ def _value(fact: Fact, known: Known, frequencies: Counter[str]) -> float:
     return value - 0.5 * is_mere_detail
 
 
+def _is_of_clothes(fact: Fact) -> bool:
+    """Whether it says what somebody wears."""
+    tokens = (fact.source.tree.tokens[index] for index in fact.phrase.indices)
+    return any(is_noun(token) and nouns.kind_of(token.lemma) == "clothing" for token in tokens)
+
+
+def _is_first_ground(fact: Fact, known: Known) -> bool:
+    """Whether it says where everything is, and nothing has yet."""
+    if fact.phrase.kind != "place" or known.grounds:
+        return False
+    place = object_of(fact.source.tree, fact.phrase.head)
+    return place is not None and is_ground(place.lemma)
+
+
 def _reads_well(fact: Fact, frequencies: Counter[str]) -> bool:
     tokens = [fact.source.tree.tokens[index] for index in fact.phrase.indices]
     if len(tokens) > _MOST_WORDS or any(token.lower in _POINTING for token in tokens):
         return False
     if fact.phrase.kind != "act" and any(token.tag in _FINITE for token in tokens):
         return False
+    if slips(fact.source, fact.phrase.indices):
+        return False
     return not any(
         token.tag in ("NN", "NNS")
         and len(token.lower) > 3
-        and frequencies[token.lemma] < 2
+        and frequencies[token.lemma] < _AGREED
         and nouns.kind_of(token.lemma) is None
         for token in tokens
     )
@@ -268,6 +304,8 @@ def _reads_well(fact: Fact, frequencies: Counter[str]) -> bool:
 
 def _is_new_act(fact: Fact, known: Known, new: set[str], frequencies: Counter[str]) -> bool:
     verb = fact.head
+    if verb.tag == "VBN" and verb.lemma in _OF_THE_VIEW:
+        return False  # "taken from a car"
     if verb.lemma in SAY_LITTLE or verb.lemma in POSTURES or act_of(verb.lemma) in known.acts:
         return False
     if is_at_odds(act_of(verb.lemma), known.acts):
@@ -290,13 +328,16 @@ def _is_described(tree: Tree, noun: Token) -> bool:
 
 
 def _may_have(fact: Fact, thing: Token) -> bool:
-    """Whether "with" says what the main thing has: not somebody, nor what is behind a place, "a toilet
-    in a room with a tile floor".
+    """Whether "with" says what the main thing has: not somebody, nor its own hand, nor what is behind a
+    place, "a toilet in a room with a tile floor".
     """
-    main = thing_of(fact.source.tree)
+    tree = fact.source.tree
+    main = thing_of(tree)
     if main is None or nouns.is_animate(thing.lemma):
         return False
-    between = fact.source.tree.tokens[main.noun + 1 : fact.head.index]
+    if any(child.relation in ("poss", "nsubj") for child in tree.children(thing.index)):
+        return False
+    between = tree.tokens[main.noun + 1 : fact.head.index]
     return not any(is_noun(token) and is_ground(token.lemma) for token in between)
 
 

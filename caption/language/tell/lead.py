@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from caption.language import nouns
-from caption.language.grammar import content, is_noun, is_verb, joined_nouns, thing_of
+from caption.language.grammar import content, is_noun, thing_of
 from caption.language.parse import Token, Tree
+from caption.language.tell.flaws import flaws
 from caption.language.tell.likeness import GENERIC, POSTURES, act_of
 from caption.language.tell.sources import Source
-from caption.language.text import word_set
-
-_VAGUE = word_set("person people someone somebody something object thing item animal individual")
-_EMPTY = word_set("object something item thing stuff")
-_FIRST_OR_SECOND_PERSON = word_set("i i'm my me we our us you your")
-_POINTS_ELSEWHERE = word_set("this that these those he she they it here")
-_RELATIVE = word_set("that which who whom whose")
-_BARE_DETERMINERS = word_set("a an the its some one")
-_BAD_LAST = frozenset(("IN", "DT", "CC", "TO", "VBG"))
 
 _CACHED = 8192
-_SHORT, _LONG = 6, 20  # words that a good caption has
 _LESS = 0.6
-_LENGTH = 0.35  # 0: long captions lead, 1: short ones
+# A word's worth: for each other caption that has it, and if none has.
+_SHARED, _ALONE = 0.5, 0.2
+_MOST_OTHERS = 4
 
 
 def document_frequencies(sources: Sequence[Source]) -> Counter[str]:
@@ -47,7 +39,9 @@ def _agree(word: str, other: str) -> bool:
         return True
     if word in GENERIC or other in GENERIC or nouns.kind_of(word) is None:
         return False
-    return nouns.kinship(word, other) is not None
+    kinship = nouns.kinship(word, other)
+    # nobody who says "pizza" says "food", but who says "people" may mean men and women
+    return kinship is not None and (kinship != "wider" or nouns.kind_of(word) == "person")
 
 
 def lead_of(sources: Sequence[Source], frequencies: Counter[str]) -> Source | None:
@@ -61,7 +55,7 @@ def lead_of(sources: Sequence[Source], frequencies: Counter[str]) -> Source | No
     votes = Votes.of(sources)
 
     def rank(source: Source) -> tuple[float, float, str]:
-        score = _agreement(source, frequencies, mains) - _flaws(source.tree)
+        score = _agreement(source, frequencies, mains) - flaws(source)
         score -= votes.against(source) + _LESS * _says_less(source, leads)
         return -round(score, 6), -source.support, source.text
 
@@ -127,11 +121,11 @@ def main_noun(tree: Tree) -> Token | None:
 
 
 def _agreement(source: Source, frequencies: Counter[str], mains: dict[str, Token | None]) -> float:
-    """How much of it the other captions say too, long captions not favoured for their length alone."""
+    """How much of it the other captions say too, and how little they don't."""
     words = content(source.tree)
     if not words:
         return -10.0
-    shared = sum(min(frequencies[word] - 1, 4) for word in words) / float(len(words) ** _LENGTH)
+    shared = sum(_worth(frequencies[word] - 1) for word in _unlike(words, frequencies))
     main = mains[source.text]
     if main is None:
         return shared
@@ -142,107 +136,30 @@ def _agreement(source: Source, frequencies: Counter[str], mains: dict[str, Token
         nouns.may_be_same(main.lemma, noun.lemma) and _is_many(main) != _is_many(noun)
         for noun in others
     )
-    agreement = share * (0.6 * kin - 0.5 * other_counts)
-    return shared + agreement + 0.35 * min(frequencies[main.lemma] - 1, 4)
+    others_people = sum(_is_somebody_else(main, noun) for noun in others)
+    agreement = share * (0.6 * (kin - others_people) - 0.5 * other_counts)
+    return shared + agreement + 0.35 * min(frequencies[main.lemma] - 1, _MOST_OTHERS)
+
+
+def _unlike(words: Iterable[str], frequencies: Counter[str]) -> list[str]:
+    """Of words that may mean the same, "a pond of water", the one that most captions have."""
+    unlike: list[str] = []
+    for word in sorted(words, key=lambda word: (-frequencies[word], word)):
+        if not any(_agree(word, other) or _agree(other, word) for other in unlike):
+            unlike.append(word)
+    return unlike
+
+
+def _worth(others: int) -> float:
+    """Of a word that so many other captions have."""
+    return _SHARED * min(others, _MOST_OTHERS) if others else -_ALONE
+
+
+def _is_somebody_else(main: Token, noun: Token) -> bool:
+    """Whether two nouns name people that can't be one: a woman and a child."""
+    are_people = nouns.kind_of(main.lemma) == nouns.kind_of(noun.lemma) == "person"
+    return are_people and not nouns.may_be_same(main.lemma, noun.lemma)
 
 
 def _is_many(noun: Token) -> bool:
     return noun.tag in ("NNS", "NNPS")
-
-
-def _flaws(tree: Tree) -> float:
-    """What speaks against a caption as the beginning of a text."""
-    tokens = tree.tokens
-    lowers = {token.lower for token in tokens}
-    thing = thing_of(tree)
-    words = [token for token in tokens if token.text[0].isalnum()]
-    flaws = (
-        (3.0, thing is None or tokens[0].lower in _POINTS_ELSEWHERE),
-        (0.7, thing is not None and tokens[thing.noun].lemma in _VAGUE),
-        (0.7, thing is not None and thing.is_viewed),
-        (1.5, not _SHORT <= len(words) <= _LONG),
-        (1.5, tokens[0].lower == "the"),
-        (3.0, any(token.relation == "expl" for token in tokens)),
-        (1.2, not _RELATIVE.isdisjoint(lowers)),
-        (0.5, not lowers.isdisjoint(("being", "they", "other"))),
-        (2.5, _has_stuck_nouns(tokens)),
-        (2.5 + _listed_things(tree), _is_list(tree)),
-        (1.0, not any(is_verb(token) and token.tag != "VBN" for token in tokens)),
-        (1.0, _is_ambiguous(tree)),
-        (1.5, _has_slip(tokens)),
-        (1.5, any(token.relation == "neg" for token in tokens)),
-        (1.0, any(is_noun(token) and token.lemma in _EMPTY for token in tokens)),
-        (1.5, tokens[-1].tag in _BAD_LAST),
-        (4.0, _speaks_to_somebody(tokens)),
-        (1.0, any(token.text in "()[]" for token in tokens)),
-    )
-    unknown = sum(map(_is_unknown, tokens))
-    return sum(weight for weight, holds in flaws if holds) + unknown
-
-
-def _has_stuck_nouns(tokens: Sequence[Token]) -> bool:
-    """Whether a noun stands right before a determiner: a sign of a comma or a word that lacks."""
-    return any(
-        is_noun(before) and after.lower in _BARE_DETERMINERS
-        for before, after in itertools.pairwise(tokens)
-    )
-
-
-def _has_slip(tokens: Sequence[Token]) -> bool:
-    """Whether a caption shows that its writer was in a hurry: "it's back", "two pizza's", "next a
-    building", "winter types clothes".
-    """
-    loose = tokens[-1].tag == "POS"
-    return loose or any(map(_is_slip, tokens, tokens[1:]))
-
-
-def _is_slip(before: Token, after: Token) -> bool:
-    """Of two words beside each other."""
-    if before.lower in ("it", "its") and after.lower == "'s" and after.tag == "POS":
-        return True
-    if before.lower == "next" and after.lower in _BARE_DETERMINERS:
-        return True
-    if before.tag == "POS":
-        return not (is_noun(after) or after.tag.startswith(("JJ", "VB")))
-    return before.tag == after.tag == "NNS"
-
-
-def _is_ambiguous(tree: Tree) -> bool:
-    """Whether who acts at its end may be either of two: "a woman next to a boy holding a knife"."""
-    *_, last = [token.index for token in tree.tokens if token.tag == "VBG"] or [-1]
-    living = [
-        token
-        for token in tree.tokens[: max(last, 0)]
-        if is_noun(token) and nouns.is_animate(token.lemma) and token.relation != "compound"
-    ]
-    return len(living) > 1 and tree.tokens[last].relation == "acl" and living[-1].relation == "pobj"
-
-
-def _listed_things(tree: Tree) -> int:
-    """How many things are joined to the first one."""
-    return len(joined_nouns(tree, tree.root.index)) if is_noun(tree.root) else 0
-
-
-def _is_list(tree: Tree) -> bool:
-    """Whether a caption only names things: "a ball and a box with a kite"."""
-    if any(is_verb(token) for token in tree.tokens):
-        return False
-    return any(
-        token.relation == "conj" or token.lower == "with"
-        for token in tree.children(tree.root.index)
-    )
-
-
-def _speaks_to_somebody(tokens: Sequence[Token]) -> bool:
-    return any(
-        token.lower in _FIRST_OR_SECOND_PERSON
-        or token.text in '!?"“”'
-        or (token.text.isdigit() and len(token.text) > 2)
-        for token in tokens
-    )
-
-
-def _is_unknown(token: Token) -> bool:
-    """Whether a common noun is in no table: often a slip of the pen."""
-    is_common = token.tag in ("NN", "NNS") and len(token.lower) > 3
-    return is_common and token.relation != "compound" and nouns.kind_of(token.lemma) is None

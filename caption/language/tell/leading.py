@@ -21,15 +21,14 @@ from caption.language.parse import Token, Tree
 from caption.language.prune.finish import article_before, be_before
 from caption.language.tell.adjectives import changes
 from caption.language.tell.layout import is_spatial
-from caption.language.tell.likeness import is_ground
+from caption.language.tell.likeness import PLACING, is_ground, places_of
 from caption.language.tell.placing import be, placed, relations_of, side_of
 from caption.language.tell.scenes import WEATHER, Scene, scene_names, scene_phrases, trailing_scenes
+from caption.language.tell.slips import slips
 from caption.language.tell.telling import Telling
 from caption.language.tell.things import Thing
 from caption.language.tell.words import Word, Words, own, spaced
-from caption.language.text import SURROUNDINGS, word_set
-
-_PLACING = word_set("on in at near by under behind beside next inside above below outside")
+from caption.language.text import SURROUNDINGS
 
 
 @dataclass
@@ -79,11 +78,12 @@ def _make_finite(telling: Telling, main: Thing, made: _Changes) -> bool:
             return False
         made.cut.add(pronoun.index)
         return True
-    if first.lower == "with" and not joined and not _is_bare_list(tree, first):
+    has_object = object_of(tree, first.index) is not None
+    if first.lower == "with" and has_object and not joined and not _is_bare_list(tree, first):
         made.cut.add(first.index)
         made.put(first.index + 1, own("have" if main.is_plural else "has"))
         return True
-    if first.lower in _PLACING and not _is_time(tree, first):
+    if first.lower in PLACING and not _is_time(tree, first):
         made.put(first.index, own("are" if joined or main.is_plural else "is"))
         return True
     return False
@@ -235,7 +235,13 @@ def _missing_scenes(telling: Telling) -> list[Scene]:
         may_be_place = said <= WEATHER and not telling.known.grounds
         words = {scene.source.tree.tokens[index].lemma for index in scene.indices}
         is_said = scene.names <= said or not scene.names.isdisjoint(telling.known.words & words)
-        if is_said or not (scene.is_weather or may_be_place):
+        is_like = not places_of(words).isdisjoint(telling.known.places)
+        if (
+            is_said
+            or is_like
+            or slips(scene.source, scene.indices)
+            or not (scene.is_weather or may_be_place)
+        ):
             continue
         said |= scene.names
         result.append(scene)

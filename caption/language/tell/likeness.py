@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from caption.language import nouns
 from caption.language.text import word_set
 
-POSTURES = word_set("stand sit lie lay rest lean kneel perch hang seat be park dock pose wait")
+POSTURES = word_set(
+    "stand sit lie lay rest lean kneel squat crouch perch hang seat be park dock pose wait"
+)
 # Verbs that say the same of one thing in one picture.
 _LIKE_ACTS = tuple(
     word_set(line)
@@ -27,7 +29,8 @@ _LIKE_ACTS = tuple(
         "make prepare cook",
         "use operate",
         "pose smile",
-        "stand sit lie lay rest lean kneel perch hang seat park dock wait line sleep nap gather",
+        "stand sit lie lay rest lean kneel squat crouch perch hang seat park dock wait line sleep nap"
+        " gather",
     )
 )
 SAY_LITTLE = word_set(
@@ -40,7 +43,7 @@ _LIKE_PLACES = tuple(
         " airport station hospital bar cafe gym",
         "field grass pasture meadow park yard lawn terrain dirt hill hillside plain savanna land ground"
         " area enclosure zoo forest garden snow slope mountain court beach sand desert countryside"
-        " backyard clearing",
+        " backyard clearing wood woods",
         "water ocean sea lake river pond wave pool bay shore surf swim sail paddle row",
         "street road highway freeway sidewalk runway track path lot intersection curb corner parking"
         " city town traffic",
@@ -53,6 +56,8 @@ NO_PLACES = word_set(
     "foreground background distance front side middle top bottom back center picture photo image view"
     " air way place area type kind color style order case half part end edge one"
 )
+# Behind a thing and an "is" they say where it is.
+PLACING = word_set("on in at near by under behind beside next inside above below outside")
 NO_PLACE_PREPOSITIONS = word_set("by for from to like as during after before of at about than")
 _NO_GROUNDS = word_set("left right middle center centre top bottom front back side corner edge end")
 # Name nothing that isn't known already.

@@ -9,6 +9,9 @@ from caption.language import nouns
 from caption.language.entities import Quality
 from caption.language.tell.things import Thing
 from caption.language.tell.words import Words, own, spaced
+from caption.language.text import word_set
+
+_NO_NAMES = word_set("someone somebody something anybody anything one other")
 
 
 def again(thing: Thing, told: Iterable[Thing]) -> Words:
@@ -25,6 +28,8 @@ def again(thing: Thing, told: Iterable[Thing]) -> Words:
 def definite(thing: Thing, others: Sequence[Thing]) -> Words:
     """ "the red ball": with the colour where there is another ball; empty where that isn't enough."""
     seen = thing.first
+    if seen.mention.lemma in _NO_NAMES:
+        return ()
     name = spaced(seen.source.words(seen.name))
     rivals = [other for other in others if _noun(other) == _noun(thing)]
     if not rivals:

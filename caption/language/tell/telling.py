@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from caption.language import nouns
 from caption.language.grammar import SIDES, side_phrase, thing_of
+from caption.language.parse import Token
 from caption.language.tell.adjectives import noun_phrase
 from caption.language.tell.facts import Known
 from caption.language.tell.layout import Relation, Side, relations, relations_in, sides
@@ -85,6 +86,19 @@ class Telling:
             nouns.may_be_same(lemma, other.first.mention.lemma) for other in self.told()
         )
         return is_seen and is_other
+
+    def may_have_by_another_name(self, source: Source, noun: Token | None) -> bool:
+        """Whether the text has named a thing of the same kind that captions never name beside this one:
+        the kite of one is the sail of another.
+        """
+        thing = self.things.of(source, noun.index) if noun else None
+        if thing is None or thing.told is not None:
+            return False
+        kind = nouns.kind_of(thing.first.mention.lemma)
+        return kind in _TOLD_ALONE and any(
+            nouns.kind_of(told.first.mention.lemma) == kind and thing.is_never_beside(told)
+            for told in self.told()
+        )
 
     def phrase(self, source: Source, indices: Sequence[int]) -> Words:
         """A phrase of a caption, "the" before what the text has named."""

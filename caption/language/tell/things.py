@@ -13,6 +13,7 @@ from caption.language.parse import Token
 from caption.language.tell.sources import Source
 
 _CACHED = 8192  # pairs of mentions
+_STRANGE = 3  # captions
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Seen:
         """The tokens of its noun, the compound words before it first."""
         tree, mention = self.source.tree, self.mention
         start = mention.noun
-        while start - 1 in mention.tokens and tree.tokens[start - 1].relation == "compound":
+        while start - 1 in mention.tokens and _is_of_the_name(tree.tokens[start - 1]):
             start -= 1
         return tuple(range(start, mention.noun + 1))
 
@@ -43,6 +44,10 @@ class Seen:
     @property
     def support(self) -> float:
         return self.source.support
+
+
+def _is_of_the_name(token: Token) -> bool:
+    return token.relation == "compound" and token.tag != "VBG"  # "an odd looking toilet"
 
 
 @dataclass(eq=False)
@@ -66,6 +71,20 @@ class Thing:
         return next((seen for seen in self.seen if seen.source is source), None)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a caption says it in the plural or with an article or a number: no fish that is food."""
+        return any(
+            seen.noun.tag == "NNS" or len(seen.mention.tokens) > len(seen.name)
+            for seen in self.seen
+        )
+
+    def is_never_beside(self, other: Thing) -> bool:
+        """Whether no caption names both, though so many name one that it would be strange."""
+        own = {seen.source.text for seen in self.seen}
+        others = {seen.source.text for seen in other.seen}
+        return own.isdisjoint(others) and len(own) + len(others) >= _STRANGE
+
+    @property
     def is_there(self) -> bool:
         """Whether a caption is there to say that there is this thing."""
         return any(map(_says_there_is, self.seen))
@@ -77,10 +96,11 @@ class Thing:
 
 
 def _says_there_is(seen: Seen) -> bool:
-    """Whether a caption is there to say that there is a thing."""
+    """Whether a caption is there to say that there is a thing, and says nothing else."""
     tree = seen.source.tree
     is_existential = any(child.relation == "expl" for child in tree.children(tree.root.index))
-    return is_existential and seen.noun.head == tree.root.index
+    words = [token for token in tree.tokens if token.relation != "punct"]
+    return is_existential and len(words) == len(seen.mention.tokens) + 2  # "there is"
 
 
 class Things:

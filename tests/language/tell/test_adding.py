@@ -26,6 +26,20 @@ from tests.support.telling import checked, telling
         (["a woman cooking in a kitchen"], ""),
         # "his" of another
         (["a woman cooking in a kitchen", "a woman holding his hat"], ""),
+        # said of one of two
+        (["a woman and a man cooking in a kitchen", "a woman stirring a pot"], ""),
+        # nobody has a name
+        (["someone cooking in a kitchen", "someone stirring a pot"], ""),
+        # a sail that may be the kite
+        (
+            [
+                "a man flying a kite",
+                "a man with a kite",
+                "a man holding a sail",
+                "a man near a sail",
+            ],
+            "",
+        ),
     ],
 )
 def test_about_the_main_thing(captions, text):
@@ -75,6 +89,8 @@ def test_about_another_thing(captions, text):
         (["a stove", "a range"], ""),
         # no things
         (["a moon", "a large moon"], ""),
+        # food, by its lack of an article
+        (["fish on a plate", "fish"], ""),
     ],
 )
 def test_other_things(captions, text):
