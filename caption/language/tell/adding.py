@@ -50,7 +50,9 @@ def about_another(telling: Telling) -> Words:
         is_sky = thing.first.mention.lemma in SKY_THINGS  # the weather's clauses tell of it
         if thing is telling.main or is_sky or not subject or _is_one_of_many(thing):
             continue
-        facts = _facts_about(telling, thing, most=1)
+        # food is where what it is in is, and a crowd another group of people
+        is_told_with_others = nouns.kind_of(thing.first.mention.lemma) in ("food", "group")
+        facts = [] if is_told_with_others else _facts_about(telling, thing, most=1)
         phrases = _predicates(telling, subject, thing, facts, with_place=False)
         if phrases:
             return (*subject, *listed(phrases))
@@ -133,7 +135,7 @@ def _is_told_elsewhere(telling: Telling, fact: Fact) -> bool:
     own: "a box with a ball"; or of one that the text may have by another name.
     """
     source, head = fact.source, fact.phrase.head
-    if telling.may_have_by_another_name(source, object_of(source.tree, head)):
+    if any(telling.may_have_by_another_name(source, index) for index in fact.phrase.indices):
         return True
     if any(head == indices[0] for _, _, indices in side_phrase(source.tree)):
         return True

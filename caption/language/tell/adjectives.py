@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from caption.language import nouns
 from caption.language.entities import Quality
+from caption.language.grammar import MANY
 from caption.language.qualities import QualityKind, conflict, is_alike, order
 from caption.language.tell.things import Seen, Thing
-from caption.language.tell.words import Word, Words
+from caption.language.tell.words import Word, Words, spaced
 from caption.language.text import word_set
 
 _MOST_ADJECTIVES = 2  # before a noun
+_AGREED = 2  # captions
 _GRAFTED: tuple[QualityKind, ...] = ("size", "age", "color", "material")
 # Said of parts, or of too little to be put before another noun.
 _NOT_GRAFTED = word_set(
@@ -89,6 +91,37 @@ def changes(
     new = [adjective for kind, adjective in best.items() if adjective and kind not in owned]
     cut = _driven_out(seen, best, given) if settle else set()
     return _placed(new, seen), cut
+
+
+def agreed_number(seen: Seen, thing: Thing) -> Words | None:
+    """How many there are of a thing that a mention has no number for, "three" bears, where at least two
+    captions say so and none says otherwise.
+    """
+    if seen.mention.count != MANY or _is_determined(seen):
+        return None
+    counted = [
+        other for other in thing.seen if _number(other) is not None and _is_named_alike(other, seen)
+    ]
+    counts = {other.mention.count for other in counted}
+    if len({other.source.text for other in counted}) < _AGREED or len(counts) != 1:
+        return None
+    best = max(counted, key=lambda other: (other.support, other.source.text))
+    number = _number(best)
+    return None if number is None else spaced(best.source.words((number,)))
+
+
+def _is_determined(seen: Seen) -> bool:
+    children = seen.source.tree.children(seen.mention.noun)
+    return seen.mention.noun != seen.mention.top or any(
+        child.relation in _DETERMINERS or child.lower in _NUMBERS for child in children
+    )
+
+
+def _number(seen: Seen) -> int | None:
+    """The word for a mention's number, "two" and more."""
+    children = seen.source.tree.children(seen.mention.noun)
+    numbers = [child.index for child in children if child.relation == "nummod"]
+    return numbers[0] if len(numbers) == 1 and seen.mention.count not in (1, MANY) else None
 
 
 def _driven_out(

@@ -83,8 +83,8 @@ class Known:
 
     def has(self, word: str) -> bool:
         """Whether a word, or one that may mean the same thing, was said."""
-        if word in self.words or word in GENERIC:
-            return True
+        if word in self.words or word in GENERIC or f"{word}er" in self.words:
+            return True  # a snowboarder has a snowboard
         if nouns.kind_of(word) is None:
             return False
         return any(
@@ -341,6 +341,12 @@ def _may_have(fact: Fact, thing: Token) -> bool:
     return not any(is_noun(token) and is_ground(token.lemma) for token in between)
 
 
+def _has_new_name(fact: Fact, thing: Token, known: Known) -> bool:
+    """Whether no part of a name was said: no "cheese and olive toppings" beside olives."""
+    tokens = fact.source.tree.tokens[fact.head.index + 1 : thing.index]
+    return not any(known.has(token.lemma) for token in tokens if is_noun(token))
+
+
 def _is_joined(tree: Tree, verb: Token) -> bool:
     """Whether another verb follows whose object may be this one's too: "opening and looking into"."""
     return any(child.relation == "conj" for child in tree.children(verb.index))
@@ -355,7 +361,9 @@ def _is_new_place(fact: Fact, known: Known) -> bool:
         return False
     if place.lemma in ("room", "building", "area") and not _is_described(fact.source.tree, place):
         return False
-    if fact.phrase.kind == "having" and not _may_have(fact, place):
+    if fact.phrase.kind == "having" and not (
+        _may_have(fact, place) and _has_new_name(fact, place, known)
+    ):
         return False
     if preposition in known.prepositions and nouns.kind_of(place.lemma) != "clothing":
         return False  # nothing is on two things

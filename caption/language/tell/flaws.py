@@ -38,7 +38,7 @@ def flaws(source: Source) -> float:
         (0.7, thing is not None and thing.is_viewed),
         (1.5, not _SHORT <= len(words) <= _LONG),
         (2.5, tokens[0].lower == "the"),
-        (3.0, any(token.relation == "expl" for token in tokens)),
+        (2.0, any(token.relation == "expl" for token in tokens)),
         (1.2, not _RELATIVE.isdisjoint(lowers)),
         (0.5, not lowers.isdisjoint(("being", "they", "other"))),
         (2.5, _has_stuck_nouns(tokens)),
@@ -53,7 +53,7 @@ def flaws(source: Source) -> float:
         (1.0, any(token.text in "()[]" for token in tokens)),
     )
     once = sum(weight for weight, holds in weighted if holds)
-    return once + 2.0 * slips(source) + sum(map(_is_unknown, tokens))
+    return once + 3.0 * slips(source) + sum(map(_is_unknown, tokens))
 
 
 def _has_stuck_nouns(tokens: Sequence[Token]) -> bool:

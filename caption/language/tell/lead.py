@@ -11,7 +11,7 @@ from caption.language import nouns
 from caption.language.grammar import content, is_noun, thing_of
 from caption.language.parse import Token, Tree
 from caption.language.tell.flaws import flaws
-from caption.language.tell.likeness import GENERIC, POSTURES, act_of
+from caption.language.tell.likeness import GENERIC, POSTURES, may_be_one_act
 from caption.language.tell.sources import Source
 
 _CACHED = 8192
@@ -35,8 +35,8 @@ def document_frequencies(sources: Sequence[Source]) -> Counter[str]:
 
 @lru_cache(_CACHED)
 def _agree(word: str, other: str) -> bool:
-    if word == other or act_of(word) == act_of(other):
-        return True
+    if may_be_one_act(word, other) or f"{word}er" == other or f"{other}er" == word:
+        return True  # a snowboarder has a snowboard
     if word in GENERIC or other in GENERIC or nouns.kind_of(word) is None:
         return False
     kinship = nouns.kinship(word, other)
@@ -81,7 +81,7 @@ class Votes:
         postures: Counter[str] = Counter()
         for tree in {source.text: source.tree for source in sources}.values():
             for noun, is_many in {
-                (token.lemma, _is_many(token)) for token in tree.tokens if is_noun(token)
+                (token.lemma, _is_many(token)) for token in tree.tokens if _is_counted(token)
             }:
                 counts[noun][is_many] += 1
             postures.update({token.lemma for token in tree.tokens if token.lemma in POSTURES})
@@ -94,7 +94,7 @@ class Votes:
             self.counts[token.lemma][not _is_many(token)]
             > self.counts[token.lemma][_is_many(token)]
             for token in tokens
-            if is_noun(token)
+            if _is_counted(token)
         )
         said = {token.lemma for token in tokens if token.lemma in POSTURES}
         most = max(self.postures.values(), default=0)
@@ -125,7 +125,8 @@ def _agreement(source: Source, frequencies: Counter[str], mains: dict[str, Token
     words = content(source.tree)
     if not words:
         return -10.0
-    shared = sum(_worth(frequencies[word] - 1) for word in _unlike(words, frequencies))
+    unlike = _unlike(words - GENERIC, frequencies)
+    shared = sum(_worth(frequencies[word] - 1) for word in unlike)
     main = mains[source.text]
     if main is None:
         return shared
@@ -137,6 +138,8 @@ def _agreement(source: Source, frequencies: Counter[str], mains: dict[str, Token
         for noun in others
     )
     others_people = sum(_is_somebody_else(main, noun) for noun in others)
+    if kin == 0 and len(others) > 1:
+        shared -= 1.0  # what nobody else speaks of
     agreement = share * (0.6 * (kin - others_people) - 0.5 * other_counts)
     return shared + agreement + 0.35 * min(frequencies[main.lemma] - 1, _MOST_OTHERS)
 
@@ -159,6 +162,11 @@ def _is_somebody_else(main: Token, noun: Token) -> bool:
     """Whether two nouns name people that can't be one: a woman and a child."""
     are_people = nouns.kind_of(main.lemma) == nouns.kind_of(noun.lemma) == "person"
     return are_people and not nouns.may_be_same(main.lemma, noun.lemma)
+
+
+def _is_counted(token: Token) -> bool:
+    """Whether a noun says how many: no first word of a name does."""
+    return is_noun(token) and token.relation != "compound"
 
 
 def _is_many(noun: Token) -> bool:

@@ -19,7 +19,7 @@ from caption.language.grammar import (
 )
 from caption.language.parse import Token, Tree
 from caption.language.prune.finish import article_before, be_before
-from caption.language.tell.adjectives import changes
+from caption.language.tell.adjectives import agreed_number, changes
 from caption.language.tell.layout import is_spatial
 from caption.language.tell.likeness import PLACING, is_ground, places_of
 from caption.language.tell.placing import be, placed, relations_of, side_of
@@ -78,8 +78,7 @@ def _make_finite(telling: Telling, main: Thing, made: _Changes) -> bool:
             return False
         made.cut.add(pronoun.index)
         return True
-    has_object = object_of(tree, first.index) is not None
-    if first.lower == "with" and has_object and not joined and not _is_bare_list(tree, first):
+    if first.lower == "with" and not joined and _may_be_had(tree, first):
         made.cut.add(first.index)
         made.put(first.index + 1, own("have" if main.is_plural else "has"))
         return True
@@ -103,6 +102,14 @@ def _first_behind(tree: Tree, main: Thing) -> Token | None:
         if child.index > mention.noun and child.relation in ("prep", "relcl")
     ]
     return min(behind, key=lambda token: token.index, default=None)
+
+
+def _may_be_had(tree: Tree, preposition: Token) -> bool:
+    """Whether "has" may stand for "with": before a thing, not where an act follows that would be its."""
+    object_ = object_of(tree, preposition.index)
+    if object_ is None or _is_bare_list(tree, preposition):
+        return False
+    return not any(token.relation == "pcomp" for token in tree.tokens[object_.index :])
 
 
 def _is_bare_list(tree: Tree, preposition: Token) -> bool:
@@ -133,6 +140,9 @@ def _graft(telling: Telling, made: _Changes) -> None:
         least = 1 if thing is telling.main else 2
         added, driven_out = changes(thing.first, thing, settle=telling.settle, least=least)
         made.cut |= driven_out
+        number = agreed_number(thing.first, thing)
+        if number is not None:
+            made.put(min(thing.first.mention.tokens), number)
         for index, adjectives in added.items():
             made.put(index, tuple(word for item in adjectives for word in item.words))
             telling.known.words.update(item.text for item in adjectives)

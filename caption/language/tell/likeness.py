@@ -27,12 +27,15 @@ _LIKE_ACTS = tuple(
         "wear dress",
         "fill cover top load serve",
         "make prepare cook",
+        "place put set arrange",
         "use operate",
         "pose smile",
         "stand sit lie lay rest lean kneel squat crouch perch hang seat park dock wait line sleep nap"
         " gather",
     )
 )
+# Alike where one does them, but not of two who play against each other.
+_AGAINST = (word_set("throw pitch catch"), word_set("swing hit strike bat"))
 SAY_LITTLE = word_set(
     "be have contain include appear seem try show get see feature make need want do"
 )
@@ -44,7 +47,8 @@ _LIKE_PLACES = tuple(
         "field grass pasture meadow park yard lawn terrain dirt hill hillside plain savanna land ground"
         " area enclosure zoo forest garden snow slope mountain court beach sand desert countryside"
         " backyard clearing wood woods",
-        "water ocean sea lake river pond wave pool bay shore surf swim sail paddle row",
+        "water ocean sea lake river pond wave pool bay shore surf swim sail paddle row pier"
+        " dock harbor marina",
         "street road highway freeway sidewalk runway track path lot intersection curb corner parking"
         " city town traffic",
         "table counter desk plate tray dish platter board cutting",
@@ -70,6 +74,12 @@ GENERIC = word_set(
 def act_of(lemma: str) -> str:
     """One name for verbs that say the same."""
     return next((min(verbs) for verbs in _LIKE_ACTS if lemma in verbs), lemma)
+
+
+def may_be_one_act(a: str, b: str) -> bool:
+    """Whether two captions may mean the same act: sitting and resting, not pitching and batting."""
+    is_against = any(a in first and b in second for first, second in (_AGAINST, reversed(_AGAINST)))
+    return act_of(a) == act_of(b) and not is_against
 
 
 def places_of(lemmas: Iterable[str]) -> set[int]:

@@ -11,6 +11,7 @@ from caption.language import nouns
 from caption.language.grammar import is_noun
 from caption.language.parse import Token, Tree, is_word
 from caption.language.prune.finish import lacks_article
+from caption.language.prune.hanging import SUBJECTS
 from caption.language.tell.sources import Source
 from caption.language.text import word_set
 
@@ -71,11 +72,13 @@ def slips(source: Source, indices: Iterable[int] | None = None) -> int:
 
 
 def _is_mistaken(tree: Tree, token: Token) -> bool:
-    """ "Sidwalk", "a dog laying on a bed", "a food", "a persons hand"."""
+    """ "Sidwalk", "a dog laying on a bed", "a food", "a persons hand", "in front of a mug has a skull"."""
     if not is_word(token):
         return True
     if token.lower in _WITHOUT_OBJECT:
         return all(child.relation != "dobj" for child in tree.children(token.index))
+    if token.tag == "VBZ" and token.relation in ("relcl", "advcl"):
+        return all(child.relation not in SUBJECTS for child in tree.children(token.index))
     if token.lower in _ABOUT_NOBODY and token.relation == "compound":
         return True
     following = tree.tokens[token.index + 1 : token.index + 2]

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from caption.language import nouns
 from caption.language.grammar import SIDES, side_phrase, thing_of
-from caption.language.parse import Token
 from caption.language.tell.adjectives import noun_phrase
 from caption.language.tell.facts import Known
 from caption.language.tell.layout import Relation, Side, relations, relations_in, sides
@@ -87,11 +86,11 @@ class Telling:
         )
         return is_seen and is_other
 
-    def may_have_by_another_name(self, source: Source, noun: Token | None) -> bool:
+    def may_have_by_another_name(self, source: Source, noun: int) -> bool:
         """Whether the text has named a thing of the same kind that captions never name beside this one:
         the kite of one is the sail of another.
         """
-        thing = self.things.of(source, noun.index) if noun else None
+        thing = self.things.of(source, noun)
         if thing is None or thing.told is not None:
             return False
         kind = nouns.kind_of(thing.first.mention.lemma)

@@ -223,6 +223,9 @@ def test_a_capital_and_a_full_stop_change_nothing(text: str) -> None:
         # a thing that could be a verb
         ("a sandwich and sauce on a white plate", "sandwich conj sauce"),
         ("christmas lights strung from a tower", "lights acl strung"),
+        ("a microwave oven installed in a cabinet", "oven acl installed"),
+        ("a book and a phone sitting on a bed", "book acl sitting"),
+        ("people on a beach with a kite flying in the sky", "kite acl flying"),
     ],
 )
 def test_names_and_acts(text: str, link: str) -> None:

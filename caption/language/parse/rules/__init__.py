@@ -31,6 +31,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     names.noun_has_no_subject,
     words.spark_is_no_verb,
     names.oven_is_no_verb,
+    names.thing_is_no_auxiliary,
     names.thing_behind_a_noun,
     phrases.way_takes_its_noun,
     words.adjective_is_no_noun,

@@ -15,7 +15,7 @@ ACTS_OF_THE_LIVING = word_set("""
     swim dive paddle row sail kick hit serve race travel cross enter leave approach perch rest relax
     nap sunbathe shop check clean brush wash try attempt get take make do kayak crawl skip march
     juggle yawn cry shout cheer clap gesture examine inspect observe enjoy follow lead help teach study
-    listen photograph film text call surf spar wrestle fight leap hop glide coast skid balance slide
+    listen photograph film text call pitch toss surf spar wrestle fight leap hop glide coast skid balance slide
     """)
 MOTION = word_set(
     "walk run ride hike climb glide ski snowboard skate skateboard surf drive travel go move come "

@@ -69,6 +69,28 @@ def adjective_is_of_the_name(draft: Draft) -> None:
             word.relation = "compound"
 
 
+def thing_is_no_auxiliary(draft: Draft) -> None:
+    """ "a microwave oven installed in a cabinet": the oven helps no verb."""
+    for word in draft.words:
+        noun = draft.before(word)
+        verb = draft.head(word)
+        if word.relation not in ("aux", "auxpass") or noun is None:
+            continue
+        if nouns.kind_of(word.lower) not in THINGS or noun.index not in (
+            verb.head,
+            *(child.index for child in draft.children(verb)),
+        ):
+            continue
+        is_root = noun.head == noun.index
+        word.head, word.relation = (word.index if is_root else noun.head), noun.relation
+        for child in draft.children(noun):
+            child.head = word.index
+        noun.head, noun.relation = word.index, "compound"
+        word.retag("NN")
+        if verb.head == word.index:
+            verb.relation = "acl"
+
+
 def thing_behind_a_noun(draft: Draft) -> None:
     """ "a fire hydrant": the hydrant doesn't describe a fire."""
     for word in draft.words:

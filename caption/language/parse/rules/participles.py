@@ -18,6 +18,7 @@ from caption.language.text import word_set
 _WITH_THE_WHOLE_BODY = word_set(
     "stand sit walk run ride jump smile pose look kneel sleep swim ski surf skate wear eat play"
 )
+_FLYING = word_set("kite balloon flag parachute banner umbrella frisbee ball")
 _IRREGULAR_STATES = word_set("strung hung built made held laid spread lit cut torn shown set")
 _STATES = word_set("gather seat dress perch cover surround submerge crowd huddle curl dock tie")
 
@@ -52,8 +53,12 @@ def act_behind_an_object(draft: Draft) -> None:
 
 
 def object_of_a_noun_acts(draft: Draft) -> None:
-    """ "a man in a tie motioning with his hand": no noun has an object."""
+    """ "a man in a tie motioning with his hand": no noun has an object. "A book and a phone sitting on a
+    bed": nor is an act another name.
+    """
     for word in draft.words:
+        if word.relation == "appos" and word.tag == "VBG":
+            word.relation = "acl"
         if word.relation not in ("dobj", "dep") or not draft.head(word).is_noun:
             continue
         if word.is_noun and word.lower.endswith("ing") and nouns.kind_of(word.lower) is None:
@@ -186,6 +191,8 @@ def _may_act(draft: Draft, thing: Word, verb: Word) -> bool:
     """Whether a thing itself may do it: hands hold, a bus waits beside one."""
     if thing.lemma == "sign" and verb.lemma in ("read", "point"):
         return True
+    if thing.lemma in _FLYING and verb.lemma in ("fly", "float", "soar", "hang", "wave"):
+        return draft.child(verb, "dobj") is None
     kind = nouns.kind_of(thing.lemma)
     preposition = draft.head(thing).lower
     if kind == "body":
