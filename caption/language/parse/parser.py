@@ -34,7 +34,7 @@ MAX_CACHED = 4096  # trees; a caption's takes a few KB
 _MAX_LEMMAS = 16384
 _BATCH_SIZE = 64  # texts
 _LISTED_TAGS = ("NN", "VB", "JJ", "RB")
-_SHORTEST_UNKNOWN = 4  # letters: shorter ones are abbreviations, most often
+_SHORTEST_UNKNOWN = 3  # letters, of a noun one more: a TV, a BMX
 _DOUBLES_ITS_END = re.compile(r"(?:^|[^aeiou])[aeiou][^aeiouwxy]$")
 _LEMMATIZING = ("attribute_ruler", "lemmatizer")
 
@@ -63,7 +63,8 @@ def is_word(token: Token) -> bool:
     table: "sidwalk" is none. Whatever else a token is counts as a word.
     """
     is_common = token.tag.startswith(_LISTED_TAGS) and not token.tag.startswith("NNP")
-    if not (is_common and token.lower.isalpha() and len(token.lower) >= _SHORTEST_UNKNOWN):
+    shortest = _SHORTEST_UNKNOWN + token.tag.startswith("NN")
+    if not (is_common and token.lower.isalpha() and len(token.lower) >= shortest):
         return True
     return not {token.lower, token.lemma}.isdisjoint(_parser.words()) or (
         nouns.kind_of(token.lemma) is not None

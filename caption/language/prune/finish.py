@@ -25,7 +25,8 @@ _THINGS_DONE = word_set(
 )
 _WITHOUT_ARTICLE = word_set("play of at by into from as in for to like")
 _BARE = word_set(
-    "display wear uniform linen light plate tv television attire gear clothing video tape"
+    "display wear uniform linen light plate tv television attire gear clothing video tape pavement"
+    " concrete asphalt"
 )
 _MANY = word_set("many multiple several various numerous few")
 _NAMING = word_set("name call title entitle label mark")

@@ -75,6 +75,7 @@ def _facts_about(telling: Telling, thing: Thing, *, most: int) -> list[Fact]:
         without=lambda fact: _is_told_elsewhere(telling, fact),
         most=most,
         only_agreed=thing is not telling.main,
+        are_many=telling.has_many_captions,
     )
 
 
@@ -188,8 +189,9 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     has_kind = any(nouns.kind_of(word) == nouns.kind_of(lemma) for word in telling.known.words)
     if thing.is_there:
         return True
-    is_many = thing.captions >= _MANY_CAPTIONS
-    return not (nouns.kind_of(lemma) in ("place", "food") or (has_kind and not is_many))
+    if telling.has_many_captions:  # what so few say is most often implied
+        return thing.captions >= _MANY_CAPTIONS and nouns.kind_of(lemma) not in ("place", "food")
+    return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
 
 
 def weather(telling: Telling) -> list[Words]:

@@ -158,7 +158,7 @@ def _given(seen: Seen, thing: Thing) -> dict[QualityKind, list[Adjective]]:
         if other is seen or not _is_named_alike(other, seen):
             continue
         for quality in other.mention.qualities:
-            if quality.kind in _GRAFTED and _stands_alone(quality):
+            if quality.kind in _GRAFTED and _stands_alone(quality, other):
                 given[quality.kind].append(Adjective(other, quality))
     return given
 
@@ -194,8 +194,14 @@ def _is_said_behind(text: str, seen: Seen) -> bool:
     )
 
 
-def _stands_alone(quality: Quality) -> bool:
-    return quality.text not in _NOT_GRAFTED and "," not in quality.text
+def _stands_alone(quality: Quality, seen: Seen) -> bool:
+    if quality.text in _NOT_GRAFTED or "," in quality.text:
+        return False
+    before = quality.tokens[0] - 1
+    is_first = before not in seen.mention.tokens
+    return (
+        is_first or seen.source.tree.tokens[before].lower != "middle"
+    )  # no "middle aged" man is aged
 
 
 def _best(given: Sequence[Adjective], least: int) -> Adjective | None:

@@ -16,6 +16,7 @@ from caption.language.grammar import (
     content,
     is_noun,
     is_verb,
+    joined_nouns,
     object_of,
     places,
     prepositions,
@@ -41,7 +42,6 @@ from caption.language.text import word_set
 
 MOST_FACTS = 3  # one of a kind
 _AGREED = 2  # captions; what so many say is worth a third fact
-_MANY = 3  # captions beside the lead
 _MOST_WORDS = 13  # of a phrase that is added
 _LEAST_VALUE = 0.35
 
@@ -83,8 +83,10 @@ class Known:
 
     def has(self, word: str) -> bool:
         """Whether a word, or one that may mean the same thing, was said."""
-        if word in self.words or word in GENERIC or f"{word}er" in self.words:
-            return True  # a snowboarder has a snowboard
+        if word in self.words or word in GENERIC:
+            return True
+        if not self.words.isdisjoint((f"{word}er", f"{word}{word[-1]}er")):
+            return True  # a snowboarder has a snowboard, a batter a bat
         if nouns.kind_of(word) is None:
             return False
         return any(
@@ -121,13 +123,13 @@ def new_facts(
     without: Callable[[Fact], bool],
     most: int,
     only_agreed: bool,
+    are_many: bool = False,
 ) -> list[Fact]:
     """Up to `most` facts of the sources, the best first, each new beside those before, the last one
     only if two captions agree on something in it, with `only_agreed` all. `known` takes them in.
-    `without`: which facts are told elsewhere. Where many captions are about a thing, an act or a
-    place that one alone has is most often what the others say in other words, and isn't told.
+    `without`: which facts are told elsewhere. `are_many`: there are many captions, so that an act or
+    a place that one alone has is most often what the others say in other words, and isn't told.
     """
-    are_many = len({source.text for source in sources}) >= _MANY
     offers = [fact for source in sources for fact in facts_of(source) if not without(fact)]
     chosen: list[Fact] = []
     while len(chosen) < most:
@@ -342,9 +344,16 @@ def _may_have(fact: Fact, thing: Token) -> bool:
 
 
 def _has_new_name(fact: Fact, thing: Token, known: Known) -> bool:
-    """Whether no part of a name was said: no "cheese and olive toppings" beside olives."""
-    tokens = fact.source.tree.tokens[fact.head.index + 1 : thing.index]
-    return not any(known.has(token.lemma) for token in tokens if is_noun(token))
+    """Whether no part of a name was said: no "cheese and olive toppings" beside olives, no "television
+    and a sofa" beside couches. What is done to a thing stays: "leaves painted on it" are no leaves.
+    """
+    tree = fact.source.tree
+    joined = [tree.tokens[index] for index in joined_nouns(tree, thing.index)]
+    tokens = [*tree.tokens[fact.head.index + 1 : thing.index], *joined]
+    if any(known.has(token.lemma) for token in tokens if is_noun(token)):
+        return False
+    acts = [child for child in tree.children(thing.index) if child.relation in ("acl", "relcl")]
+    return all(act.index in fact.phrase.indices for act in acts)
 
 
 def _is_joined(tree: Tree, verb: Token) -> bool:

@@ -22,6 +22,7 @@ _RELATIVE = word_set("that which who whom whose")
 _BARE_DETERMINERS = word_set("a an the its some one")
 _BAD_LAST = frozenset(("IN", "DT", "CC", "TO", "VBG"))
 _WITH_AN_IS = PLACING | word_set("over to with")  # or with a "has"
+_IN_NAMES = ("compound", "amod", "nmod")
 _SHORT, _LONG = 6, 20  # words that a good caption has
 
 
@@ -46,7 +47,7 @@ def flaws(source: Source) -> float:
         (1.5, not any(is_verb(token) and token.tag != "VBN" for token in tokens)),
         (1.0, _is_fragment(tree)),
         (2.0, _is_ambiguous(tree)),
-        (1.5, any(token.relation == "neg" for token in tokens)),
+        (1.5, any(_is_denial(tree, token) for token in tokens)),
         (1.0, any(is_noun(token) and token.lemma in _EMPTY for token in tokens)),
         (1.5, tokens[-1].tag in _BAD_LAST),
         (4.0, _speaks_to_somebody(tokens)),
@@ -62,6 +63,11 @@ def _has_stuck_nouns(tokens: Sequence[Token]) -> bool:
         is_noun(before) and after.lower in _BARE_DETERMINERS
         for before, after in itertools.pairwise(tokens)
     )
+
+
+def _is_denial(tree: Tree, token: Token) -> bool:
+    """Whether a word says what isn't so; a "do not enter" sign doesn't."""
+    return token.relation == "neg" and tree.tokens[token.head].relation not in _IN_NAMES
 
 
 def _is_fragment(tree: Tree) -> bool:

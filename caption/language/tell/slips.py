@@ -5,7 +5,7 @@ Such words are told only where there are no others.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from caption.language import nouns
 from caption.language.grammar import is_noun
@@ -68,7 +68,19 @@ def slips(source: Source, indices: Iterable[int] | None = None) -> int:
     by_word = sum(_is_mistaken(tree, token) or _is_telegraphic(source, token) for token in tokens)
     pairs = (pair for pair in itertools.pairwise(tokens) if pair[0].index + 1 == pair[1].index)
     is_cut_off = bool(tokens) and tokens[-1].tag == "POS"
-    return by_word + is_cut_off + sum(_is_slip(*pair) for pair in pairs)
+    return (
+        by_word + is_cut_off + sum(_is_slip(*pair) for pair in pairs) + _is_said_twice(tree, tokens)
+    )
+
+
+def _is_said_twice(tree: Tree, tokens: Sequence[Token]) -> bool:
+    """ "A laptop near a roll of tape and a laptop": nobody names one thing and another alike."""
+    named = [
+        tree.tokens[token.head].lemma
+        for token in tokens
+        if token.lower in ("a", "an") and token.relation == "det"
+    ]
+    return len(named) > len(set(named))
 
 
 def _is_mistaken(tree: Tree, token: Token) -> bool:
@@ -79,6 +91,10 @@ def _is_mistaken(tree: Tree, token: Token) -> bool:
         return all(child.relation != "dobj" for child in tree.children(token.index))
     if token.tag == "VBZ" and token.relation in ("relcl", "advcl"):
         return all(child.relation not in SUBJECTS for child in tree.children(token.index))
+    if token.tag == "VBN" and token.relation in ("ROOT", "relcl"):  # "are parked grass and trees"
+        objects = [child for child in tree.children(token.index) if child.relation == "dobj"]
+        if objects and any(child.relation == "auxpass" for child in tree.children(token.index)):
+            return True
     if token.lower in _ABOUT_NOBODY and token.relation == "compound":
         return True
     following = tree.tokens[token.index + 1 : token.index + 2]
@@ -116,4 +132,4 @@ def _is_slip(before: Token, after: Token) -> bool:
         return before.lower not in _BEFORE_A and before.relation == "amod"
     if before.tag == "POS":
         return not (is_noun(after) or after.tag.startswith(("JJ", "VB")))
-    return before.tag == after.tag == "NNS"
+    return before.tag == after.tag and before.tag in ("NNS", "VBG")

@@ -21,6 +21,7 @@ from caption.language.text import word_set
 
 # Of these kinds a thing is worth being told for itself.
 _TOLD_ALONE = ("person", "animal", "vehicle", "furniture", "artifact", "food", "plant")
+_MANY = 5  # captions
 _ON_ONE_THING = word_set("on in under behind above")  # nothing is so at two things
 
 
@@ -44,6 +45,11 @@ class Telling:
         self.said_sides = {thing for thing in self.sides if self._lead_says_side(thing)}
         self.said_scenes = set(scene_names(lead))
         self.is_sentence = True  # False: the lead stays a noun phrase
+
+    @property
+    def has_many_captions(self) -> bool:
+        """Whether there are so many that what one alone says needn't be told."""
+        return len({source.candidate for source in self.sources}) >= _MANY
 
     def _lead_says_side(self, thing: Thing) -> bool:
         return any(

@@ -100,6 +100,20 @@ def test_other_things(captions, text):
     assert joined(other_things(made)) == text
 
 
+def test_of_many_captions_two_must_agree():
+    kitchen = ["a woman cooking in a kitchen", "a woman in a kitchen", "a woman near a stove"]
+    near = "a woman in front of a stove"
+    few = telling(checked([*kitchen, "a woman stirring a pot"]))
+    many = telling(checked([*kitchen, near, "a woman stirring a pot"]))
+    hat = telling(checked([*kitchen, near, "a woman wearing a hat"]))
+    texts = [joined(about_main(made, made.main)) for made in (few, many, hat) if made.main]
+    assert texts == [
+        "she is near a stove and stirring a pot",
+        "she is near a stove",  # which two say
+        "she is near a stove and wearing a hat",
+    ]
+
+
 def test_the_weather_is_told_once():
     made = telling(checked(["a cup in a field", "it is raining", "the rain is falling"]))
     assert [joined(words) for words in weather(made)] == ["it is raining"]

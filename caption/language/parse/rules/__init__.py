@@ -21,6 +21,7 @@ from caption.language.parse.rules import dress, lists, names, participles, phras
 from caption.language.parse.rules.draft import Draft
 
 RULES: tuple[Callable[[Draft], None], ...] = (
+    words.auxiliary_has_no_subject,
     words.endings_tell_verbs,
     words.has_is_the_verb,
     words.verb_is_no_name,
@@ -62,6 +63,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     participles.object_of_a_noun_acts,
     participles.parked_is_the_vehicle,
     participles.act_goes_to_the_living,
+    participles.posture_is_whose_the_act_is,
     dress.last_joined_acts,
     phrases.what_one_holds_is_no_places,
     phrases.place_is_of_who_wears,

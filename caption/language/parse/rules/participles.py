@@ -66,6 +66,22 @@ def object_of_a_noun_acts(draft: Draft) -> None:
             word.retag("VBG")
 
 
+def posture_is_whose_the_act_is(draft: Draft) -> None:
+    """ "a woman holding a racket standing on a court": she stands, the holding doesn't."""
+    for verb in draft.words:
+        act = draft.head(verb)
+        noun = draft.before(verb)
+        if verb.relation != "advcl" or verb.lemma not in ("stand", "sit", "lie", "kneel", "lean"):
+            continue
+        if (
+            act.tag == "VBG"
+            and act.relation == "acl"
+            and noun is not None
+            and noun.head == act.index
+        ):
+            draft.hang(verb, draft.head(act), "acl")
+
+
 def noun_acts(draft: Draft) -> None:
     """ "a turtle swimming in a tank": no kind of swimming. "in a mask standing": no kind of
     standing.

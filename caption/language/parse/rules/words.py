@@ -16,6 +16,17 @@ def endings_tell_verbs(draft: Draft) -> None:
             word.retag("VBZ")
 
 
+def auxiliary_has_no_subject(draft: Draft) -> None:
+    """ "a guy is squatting on a board trying": who squats is the verb's subject."""
+    for word in draft.words:
+        auxiliary = draft.head(word)
+        if word.relation in ("nsubj", "nsubjpass", "expl") and auxiliary.relation in (
+            "aux",
+            "auxpass",
+        ):
+            word.head = auxiliary.head
+
+
 def adjective_is_no_noun(draft: Draft) -> None:
     """ "an unmade bed": what no list of nouns has and what ends like a participle describes."""
     for word in draft.words:
