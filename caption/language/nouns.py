@@ -142,6 +142,14 @@ def may_be_same(a: str, b: str) -> bool:
     return kinship(a, b) is not None
 
 
+@functools.lru_cache(_CACHED)
+def are_rivals(a: str, b: str) -> bool:
+    """Whether two nouns name two things of one sort: a child and a woman, a laptop and a desktop."""
+    if kinship(a, b) is not None or set(_line(a)[1:]).isdisjoint(_line(b)[1:]):
+        return False
+    return is_plain_person(a) == is_plain_person(b)
+
+
 def _are_one_person(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
     """Of two that aren't kin: whether one only says age or family, and not a baby's of an adult."""
     if any(_INFANT in line for line in (first, second)):

@@ -222,3 +222,20 @@ def test_persons_of_whom_only_age_sex_or_family_is_said(noun, plain):
 def test_no_two_things_of_drawn_scenes_may_be_one() -> None:
     for a, b in itertools.combinations((*KINDS_OF_SCENES, *BACKGROUNDS), 2):
         assert not may_be_same(a, b), (a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "are_rivals"),
+    [
+        ("child", "woman", True),
+        ("laptop", "desktop", True),
+        ("cat", "dog", True),
+        ("woman", "surfer", False),  # who may be one
+        ("couch", "sofa", False),
+        ("cat", "bus", False),
+        ("", "dog", False),
+    ],
+)
+def test_rivals_are_of_one_sort(a: str, b: str, are_rivals: bool) -> None:
+    assert nouns.are_rivals(a, b) is are_rivals
+    assert nouns.are_rivals(b, a) is are_rivals

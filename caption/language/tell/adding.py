@@ -190,7 +190,9 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     if thing.is_there:
         return True
     if telling.has_many_captions:  # what so few say is most often implied
-        return thing.captions >= _MANY_CAPTIONS and nouns.kind_of(lemma) not in ("place", "food")
+        is_one_of_them = nouns.kind_of(lemma) == "person" and has_kind
+        is_many = thing.captions >= _MANY_CAPTIONS and not is_one_of_them
+        return is_many and nouns.kind_of(lemma) not in ("place", "food")
     return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from caption.language import nouns
-from caption.language.grammar import content, is_noun, thing_of
+from caption.language.grammar import content, is_noun, is_verb, thing_of
 from caption.language.parse import Token, Tree
 from caption.language.tell.flaws import flaws
-from caption.language.tell.likeness import GENERIC, POSTURES, may_be_one_act
+from caption.language.tell.likeness import GENERIC, POSTURES, act_of, may_be_one_act
 from caption.language.tell.sources import Source
 
 _CACHED = 8192
@@ -73,19 +73,25 @@ class Votes:
     """What different captions say of how many there are of a thing, and how somebody stands or sits."""
 
     counts: Mapping[str, Counter[bool]]  # by noun: whether there are several
+    named: Mapping[str, frozenset[str]]  # by noun and verb: the captions that have it
     postures: Counter[str]
 
     @classmethod
     def of(cls, sources: Sequence[Source]) -> Votes:
         counts: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        named: defaultdict[str, set[str]] = defaultdict(set)
         postures: Counter[str] = Counter()
         for tree in {source.text: source.tree for source in sources}.values():
             for noun, is_many in {
                 (token.lemma, _is_many(token)) for token in tree.tokens if _is_counted(token)
             }:
                 counts[noun][is_many] += 1
+            for word in _nouns_and_verbs(tree.tokens):
+                named[word].add(tree.text)
             postures.update({token.lemma for token in tree.tokens if token.lemma in POSTURES})
-        return cls(counts, postures)
+        return cls(
+            counts, {noun: frozenset(captions) for noun, captions in named.items()}, postures
+        )
 
     def against(self, source: Source) -> float:
         """How much a caption says that most of the others say otherwise."""
@@ -97,9 +103,22 @@ class Votes:
             if _is_counted(token)
         )
         said = {token.lemma for token in tokens if token.lemma in POSTURES}
+        alone = sum(map(self._is_alone_against_others, _nouns_and_verbs(tokens)))
         most = max(self.postures.values(), default=0)
         is_outvoted = bool(said) and max(self.postures[word] for word in said) < most
-        return outvoted + 0.7 * is_outvoted + 0.7 * self._vague(tokens)
+        return outvoted + 1.5 * alone + 0.7 * is_outvoted + 0.7 * self._vague(tokens)
+
+    def _is_alone_against_others(self, word: str) -> bool:
+        """Whether only one caption has a word, and several one of the same sort in its place: a child
+        that others call a woman.
+        """
+        if len(self.named[word]) != 1:
+            return False
+        (own,) = self.named[word]
+        return any(
+            len(captions) > 1 and own not in captions and _are_rivals(word, other)
+            for other, captions in self.named.items()
+        )
 
     def _vague(self, tokens: Sequence[Token]) -> int:
         """How many nouns two other captions name by a narrower word: food that is pizza."""
@@ -112,6 +131,14 @@ class Votes:
             for lemma in lemmas
             if nouns.kind_of(lemma) not in (None, "person")
         )
+
+
+def _nouns_and_verbs(tokens: Iterable[Token]) -> set[str]:
+    return {token.lemma for token in tokens if is_noun(token) or is_verb(token)}
+
+
+def _are_rivals(a: str, b: str) -> bool:
+    return nouns.are_rivals(a, b) or (act_of(a) == act_of(b) and not may_be_one_act(a, b))
 
 
 def main_noun(tree: Tree) -> Token | None:

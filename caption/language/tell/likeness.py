@@ -4,6 +4,7 @@ of their own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from caption.language import nouns
@@ -35,7 +36,14 @@ _LIKE_ACTS = tuple(
     )
 )
 # Alike where one does them, but not of two who play against each other.
-_AGAINST = (word_set("throw pitch catch"), word_set("swing hit strike bat"))
+_AGAINST = tuple(
+    pair
+    for line in (
+        "throw pitch catch, swing hit strike bat",
+        "ski, snowboard, surf, skate skateboard",
+    )
+    for pair in itertools.permutations(map(word_set, line.split(",")), 2)
+)
 SAY_LITTLE = word_set(
     "be have contain include appear seem try show get see feature make need want do"
 )
@@ -77,9 +85,11 @@ def act_of(lemma: str) -> str:
 
 
 def may_be_one_act(a: str, b: str) -> bool:
-    """Whether two captions may mean the same act: sitting and resting, not pitching and batting."""
-    is_against = any(a in first and b in second for first, second in (_AGAINST, reversed(_AGAINST)))
-    return act_of(a) == act_of(b) and not is_against
+    """Whether two captions may mean the same act: sitting and resting, not pitching and batting, nor
+    two sports.
+    """
+    is_against = any(a in first and b in second for first, second in _AGAINST)
+    return a == b or (act_of(a) == act_of(b) and not is_against)
 
 
 def places_of(lemmas: Iterable[str]) -> set[int]:

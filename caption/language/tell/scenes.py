@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from caption.language.claims import claims_of
 from caption.language.grammar import is_verb
 from caption.language.parse import Tree
+from caption.language.tell.likeness import act_of
 from caption.language.tell.sources import Source
 from caption.language.text import SURROUNDINGS, word_set
 
@@ -50,6 +51,8 @@ def scene_phrases(source: Source) -> Iterator[Scene]:
         objects = [child.lemma for child in tree.children(token.index)]
         if token.relation != "prep" or SURROUNDINGS.isdisjoint(objects):
             continue
+        if act_of(tree.tokens[token.head].lemma) == act_of("look"):
+            continue  # "looking out at the water"
         own = {token.index}
         for child in tree.children(token.index):
             own |= {index for index in tree.subtree(child.index) if index <= child.index}

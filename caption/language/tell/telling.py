@@ -93,12 +93,16 @@ class Telling:
         return is_seen and is_other
 
     def may_have_by_another_name(self, source: Source, noun: int) -> bool:
-        """Whether the text has named a thing of the same kind that captions never name beside this one:
-        the kite of one is the sail of another.
+        """Whether the text has named what a noun of a source names by another word, a man that is the
+        referee, or a thing of the same kind that captions never name beside this one: the kite of
+        one is the sail of another.
         """
         thing = self.things.of(source, noun)
-        if thing is None or thing.told is not None:
+        if thing is None:
             return False
+        if thing.told is not None:
+            lemma, known = source.tree.tokens[noun].lemma, thing.told.noun.lemma
+            return nouns.kinship(lemma, known) not in ("same", "wider")
         kind = nouns.kind_of(thing.first.mention.lemma)
         return kind in _TOLD_ALONE and any(
             nouns.kind_of(told.first.mention.lemma) == kind and thing.is_never_beside(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caption.language.tell.adjectives import noun_phrase
+from caption.language.tell.adjectives import agreed_number, noun_phrase
 from caption.language.tell.words import joined
 from tests.support.telling import checked, telling
 
@@ -63,3 +63,23 @@ def test_the_article_may_be_another():
     made = telling(checked(["the dog is sleeping on a rug"]))
     assert made.main is not None
     assert joined(noun_phrase(made.main.first, made.main, settle=True, article="a")) == "a dog"
+
+
+@pytest.mark.parametrize(
+    ("captions", "number"),
+    [
+        (["brown bears standing near a fence", "three bears", "three brown bears"], "three"),
+        # one caption alone, or two that differ
+        (["brown bears standing near a fence", "three bears", "some bears"], None),
+        (["brown bears standing near a fence", "three bears", "four bears", "four cubs"], None),
+        # it has one, or a herd
+        (["two bears standing near a fence", "three bears", "three brown bears"], None),
+        (["a herd of bears standing near a fence", "three bears", "three brown bears"], None),
+    ],
+)
+def test_an_agreed_number_is_supplied(captions, number):
+    made = telling(checked(captions))
+    assert made.lead.text == captions[0]
+    assert made.main is not None
+    words = agreed_number(made.main.first, made.main)
+    assert (joined(words) if words else None) == number

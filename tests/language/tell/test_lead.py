@@ -22,6 +22,25 @@ from tests.support.telling import checked, sources, telling
         ["a cat is sleeping on a bed", "I like my cat sleeping on a bed"],
         # nothing that breaks off
         ["a cat is sleeping on a bed", "a cat is sleeping on a bed with"],
+        # no sentence with a slip while there is one without
+        ["a cat is sleeping on a bed", "a cat is sleeping on a big wooden bed next a lamp"],
+        # nothing that only fits a telegram
+        ["a man is riding a bike on a street", "a man riding on city sidewalk with bike"],
+        # nobody else than most say, and no other sport
+        [
+            "a woman on a board in the snow",
+            "a child is playing on a board in the snow",
+            "a woman on a board",
+            "a woman in the snow",
+        ],
+        [
+            "some people are skiing on snow",
+            "some people are skating around red poles on snow",
+            "people who ski",
+            "people on skis ski",
+        ],
+        # a pond is water, and counts once
+        ["a dog drinks water in a field", "a dog at a pond of water", "a dog drinks in a field"],
         # one, as most say, rather than many
         ["a boy throws a ball to a dog", "a boy throwing a ball", "boys throw a ball to a dog"],
     ],

@@ -25,6 +25,7 @@ def only_source(caption: str):
         ("in the snow there is a cup", ["in the snow"]),
         ("a cup at night", ["at night"]),
         ("a cup next to a box", []),
+        ("a dog looking out at the water", []),
         ("a man in a red coat", []),
     ],
 )
