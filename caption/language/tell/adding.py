@@ -121,8 +121,9 @@ def _predicates(
         else:
             predicates.append((be(main), words))
     place = where(telling, main) if with_place else ()
-    if place:
-        predicates.append((be(main), place))
+    if place:  # "is on skis and wearing a hat", "has a hat and is on skis"
+        first = any(verb == be(main) for verb, _ in predicates)
+        predicates.insert(0 if first else len(predicates), (be(main), place))
     phrases: list[Words] = []
     before = ""
     for verb, words in predicates:

@@ -123,10 +123,12 @@ def _is_telegraphic(source: Source, token: Token) -> bool:
 
 def _is_slip(before: Token, after: Token) -> bool:
     """Of two words beside each other: "next a building", "two pizza's", "winter types clothes", "in nice
-    a day".
+    a day", "an on a screen presentation".
     """
     pair = (before.lower, after.lower)
     if pair in _PAIRS or (before.lower == "next" and after.lower in _BARE_DETERMINERS):
+        return True
+    if before.lower in ("a", "an") and after.tag == "IN":
         return True
     if before.tag == "JJ" and after.lower in ("a", "an"):
         return before.lower not in _BEFORE_A and before.relation == "amod"
