@@ -175,6 +175,8 @@ def relations_in(source: Source, things: Things) -> Iterator[tuple[Relation, tup
         name = source.tree.phrase(chain).lower()
         if thing is None or other is None or thing is other or name not in SPATIAL:
             continue
+        if _lemma(thing) == f"{_lemma(other)}er":
+            continue  # a skier is on skis
         words = source.words(chain)
         seen = thing.in_source(source)
         is_asked = source.tree.root.lemma == "be" and seen is not None and seen.is_definite
@@ -184,6 +186,10 @@ def relations_in(source: Source, things: Things) -> Iterator[tuple[Relation, tup
         name = _INVERSE.get(name, _SAME.get(name, name))
         support = source.support_of(chain)
         yield Relation(thing, name, other, support, words, is_asked, source), chain
+
+
+def _lemma(thing: Thing) -> str:
+    return thing.first.noun.lemma
 
 
 def contradict(a: Relation, b: Relation) -> bool:

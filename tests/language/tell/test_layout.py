@@ -48,6 +48,8 @@ def test_a_side_is_said_by_its_statement():
     ("captions", "found"),
     [
         (["a cup to the left of a box"], ["cup to the left of box"]),
+        # what a name says
+        (["a skier on skis next to a tree"], ["skier next to tree"]),
         (["a cup to the right of a box"], ["box to the left of cup"]),
         (["a cup above a box"], ["box under cup"]),
         (["a cup beneath a box"], ["cup under box"]),
