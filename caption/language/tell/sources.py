@@ -6,6 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from caption.language.parse import Tree, parse
@@ -17,6 +18,7 @@ from caption.language.tell.words import Word, Words
 from caption.language.text import NO_SPACE_BEFORE, upper_first
 from caption.types import Origin, Place, Sentence
 
+_CACHED = 1024  # clauses, as they were cut
 _MARKS = frozenset(",.;:!?…")
 _BEGINNINGS = frozenset(("DT", "PDT", "EX", "IN", "CD", "PRP", "PRP$"))
 
@@ -247,9 +249,14 @@ def _without_glue(tree: Tree, indices: list[int]) -> list[int]:
     return indices
 
 
+@lru_cache(_CACHED)
+def _pruned(tree: Tree, kept: frozenset[int]) -> tuple[int, ...]:
+    return pruned(tree, kept)
+
+
 def _clauses_of(candidate: Spoken, statements: Sequence[Sentence]) -> Iterator[Source]:
     tree, best = candidate.tree, candidate.best
-    kept = set(pruned(tree, best))
+    kept = set(_pruned(tree, frozenset(best)))
     for clause in tree.clauses:
         indices = _without_glue(tree, [index for index in tree.clause(clause) if index in kept])
         if any(index in best for index in indices):
@@ -264,9 +271,7 @@ def _source(
     tree, best = candidate.tree, candidate.best
     speaking = [statements[best[index]] for index in indices if index in best]
     weakest = min(statement.support or 0.0 for statement in speaking)
-    written, before = _written(tree, indices, is_cut=is_cut)
-    tokens = tuple(token for token, _ in written)
-    part = tree if len(tokens) == len(tree.tokens) else trimmed(tree, tokens)
+    tokens, texts, before, part = _cut_down(tree, tuple(indices), is_cut)
     return Source(
         candidate.candidate,
         part,
@@ -278,10 +283,23 @@ def _source(
             (statements[best[token]].support or 0.0) if token in best else weakest
             for token in tokens
         ),
-        texts=tuple(text for _, text in written),
-        before={**articles_within(part), **before},
+        texts=texts,
+        before=before,
         places=_places_in(tokens, candidate.places, statements),
     )
+
+
+@lru_cache(_CACHED)
+def _cut_down(
+    tree: Tree, indices: tuple[int, ...], is_cut: bool
+) -> tuple[tuple[int, ...], tuple[str, ...], Mapping[int, str], Tree]:
+    """(tokens, their texts within a sentence, our own words by position, their tree), remembered: the
+    text is told anew after every round.
+    """
+    written, before = _written(tree, indices, is_cut=is_cut)
+    tokens = tuple(token for token, _ in written)
+    part = tree if len(tokens) == len(tree.tokens) else trimmed(tree, tokens)
+    return tokens, tuple(text for _, text in written), {**articles_within(part), **before}, part
 
 
 def _written(
