@@ -39,7 +39,7 @@ def flaws(source: Source) -> float:
         (0.7, thing is not None and thing.is_viewed),
         (1.5, not _SHORT <= len(words) <= _LONG),
         (2.5, tokens[0].lower == "the"),
-        (2.0, any(token.relation == "expl" for token in tokens)),
+        (3.0, any(token.relation == "expl" for token in tokens)),
         (1.2, not _RELATIVE.isdisjoint(lowers)),
         (0.5, not lowers.isdisjoint(("being", "they", "other"))),
         (2.5, _has_stuck_nouns(tokens)),
