@@ -10,7 +10,7 @@ from caption.language.grammar import is_noun, is_verb, joined_nouns, thing_of
 from caption.language.parse import Token, Tree
 from caption.language.prune.finish import be_before
 from caption.language.tell.likeness import PLACING
-from caption.language.tell.slips import slips
+from caption.language.tell.slips import BARE_DETERMINERS, slips
 from caption.language.tell.sources import Source
 from caption.language.text import word_set
 
@@ -19,7 +19,6 @@ _EMPTY = word_set("object something item thing stuff")
 _FIRST_OR_SECOND_PERSON = word_set("i i'm my me we our us you your")
 _POINTS_ELSEWHERE = word_set("this that these those he she they it here")
 _RELATIVE = word_set("that which who whom whose")
-_BARE_DETERMINERS = word_set("a an the its some one")
 _BAD_LAST = frozenset(("IN", "DT", "CC", "TO", "VBG"))
 _WITH_AN_IS = PLACING | word_set("over to with")  # or with a "has"
 _IN_NAMES = ("compound", "amod", "nmod")
@@ -60,7 +59,7 @@ def flaws(source: Source) -> float:
 def _has_stuck_nouns(tokens: Sequence[Token]) -> bool:
     """Whether a noun stands right before a determiner: a sign of a comma or a word that lacks."""
     return any(
-        is_noun(before) and after.lower in _BARE_DETERMINERS
+        is_noun(before) and after.lower in BARE_DETERMINERS
         for before, after in itertools.pairwise(tokens)
     )
 

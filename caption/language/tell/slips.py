@@ -15,7 +15,7 @@ from caption.language.prune.hanging import SUBJECTS
 from caption.language.tell.sources import Source
 from caption.language.text import word_set
 
-_BARE_DETERMINERS = word_set("a an the its some one")
+BARE_DETERMINERS = word_set("a an the its some one")
 _BEFORE_A = word_set("such half quite all both many what as so too")
 # Of these kinds a thing takes an article behind a preposition or a verb …
 _TAKE_ARTICLES = (
@@ -126,7 +126,7 @@ def _is_slip(before: Token, after: Token) -> bool:
     a day", "an on a screen presentation".
     """
     pair = (before.lower, after.lower)
-    if pair in _PAIRS or (before.lower == "next" and after.lower in _BARE_DETERMINERS):
+    if pair in _PAIRS or (before.lower == "next" and after.lower in BARE_DETERMINERS):
         return True
     if before.lower in ("a", "an") and after.tag == "IN":
         return True
