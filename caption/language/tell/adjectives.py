@@ -100,14 +100,13 @@ def agreed_number(seen: Seen, thing: Thing) -> Words | None:
     if seen.mention.count != MANY or _is_determined(seen):
         return None
     counted = [
-        other for other in thing.seen if _number(other) is not None and _is_named_alike(other, seen)
+        other for other in thing.seen if len(other.numbers) == 1 and _is_named_alike(other, seen)
     ]
     counts = {other.mention.count for other in counted}
     if len({other.source.text for other in counted}) < _AGREED or len(counts) != 1:
         return None
     best = max(counted, key=lambda other: (other.support, other.source.text))
-    number = _number(best)
-    return None if number is None else spaced(best.source.words((number,)))
+    return spaced(best.source.words(best.numbers))
 
 
 def _is_determined(seen: Seen) -> bool:
@@ -115,13 +114,6 @@ def _is_determined(seen: Seen) -> bool:
     return seen.mention.noun != seen.mention.top or any(
         child.relation in _DETERMINERS or child.lower in _NUMBERS for child in children
     )
-
-
-def _number(seen: Seen) -> int | None:
-    """The word for a mention's number, "two" and more."""
-    children = seen.source.tree.children(seen.mention.noun)
-    numbers = [child.index for child in children if child.relation == "nummod"]
-    return numbers[0] if len(numbers) == 1 and seen.mention.count not in (1, MANY) else None
 
 
 def _driven_out(
@@ -199,9 +191,8 @@ def _stands_alone(quality: Quality, seen: Seen) -> bool:
         return False
     before = quality.tokens[0] - 1
     is_first = before not in seen.mention.tokens
-    return (
-        is_first or seen.source.tree.tokens[before].lower != "middle"
-    )  # no "middle aged" man is aged
+    # no "middle aged" man is aged
+    return is_first or seen.source.tree.tokens[before].lower != "middle"
 
 
 def _best(given: Sequence[Adjective], least: int) -> Adjective | None:

@@ -12,7 +12,7 @@ from caption.language.grammar import MANY, SIDES, side_phrase
 from caption.language.qualities import conflict, is_alike
 from caption.language.tell.layout import contradict, relations_in
 from caption.language.tell.telling import Telling
-from caption.language.tell.things import Seen, Thing
+from caption.language.tell.things import Thing
 
 _CLEAR = 0.02  # by so much a support must be better
 
@@ -59,12 +59,12 @@ def _wrong_qualities(telling: Telling) -> Iterator[int]:
 
 def _wrong_numbers(telling: Telling) -> Iterator[int]:
     for thing in telling.told():
-        number = _number(thing.first)
+        number = next(iter(thing.first.numbers), None)
         if number is None:
             continue
         support = thing.first.source.support_of((number,))
         for rival in _others(telling, thing):
-            other = _number(rival.first)
+            other = next(iter(rival.first.numbers), None)
             if other is None or not _are_alike(thing, rival, "count"):
                 continue
             if rival.first.source.support_of((other,)) > support + _CLEAR:
@@ -107,11 +107,3 @@ def _support(thing: Thing, quality: Quality) -> float:
         for other in seen.mention.qualities
         if is_alike(other.text, quality.text)
     )
-
-
-def _number(seen: Seen) -> int | None:
-    """The token of a name's number, "two" and more."""
-    if seen.mention.count in (1, MANY):
-        return None
-    children = seen.source.tree.children(seen.mention.noun)
-    return next((child.index for child in children if child.relation == "nummod"), None)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from caption.language import nouns
 from caption.language.entities import Mention, Quality, may_be_one, mentions
+from caption.language.grammar import MANY
 from caption.language.parse import Token
 from caption.language.tell.sources import Source
 
@@ -35,6 +36,14 @@ class Seen:
         while start - 1 in mention.tokens and _is_of_the_name(tree.tokens[start - 1]):
             start -= 1
         return tuple(range(start, mention.noun + 1))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The tokens that say how many it is, "two" and more; none where it is one, or many."""
+        if self.mention.count in (1, MANY):
+            return ()
+        children = self.source.tree.children(self.mention.noun)
+        return tuple(child.index for child in children if child.relation == "nummod")
 
     @property
     def is_definite(self) -> bool:

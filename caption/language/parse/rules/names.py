@@ -81,14 +81,19 @@ def thing_is_no_auxiliary(draft: Draft) -> None:
             *(child.index for child in draft.children(verb)),
         ):
             continue
-        is_root = noun.head == noun.index
-        word.head, word.relation = (word.index if is_root else noun.head), noun.relation
-        for child in draft.children(noun):
-            child.head = word.index
-        noun.head, noun.relation = word.index, "compound"
-        word.retag("NN")
+        _take_over_name(draft, noun, word)
         if verb.head == word.index:
             verb.relation = "acl"
+
+
+def _take_over_name(draft: Draft, noun: Word, word: Word) -> None:
+    """Makes the word behind a noun the noun itself, and the noun a part of its name."""
+    is_root = noun.head == noun.index
+    word.head, word.relation = (word.index if is_root else noun.head), noun.relation
+    for child in draft.children(noun):
+        child.head = word.index
+    noun.head, noun.relation = word.index, "compound"
+    word.retag("NN")
 
 
 def thing_behind_a_noun(draft: Draft) -> None:
@@ -98,12 +103,7 @@ def thing_behind_a_noun(draft: Draft) -> None:
         if word.relation != "amod" or word.tag not in ("JJ", "NN") or word.index != noun.index + 1:
             continue
         if noun.is_noun and nouns.kind_of(word.lower) in THINGS:
-            is_root = noun.head == noun.index
-            word.head, word.relation = (word.index if is_root else noun.head), noun.relation
-            for child in draft.children(noun):
-                child.head = word.index
-            noun.head, noun.relation = word.index, "compound"
-            word.retag("NN")
+            _take_over_name(draft, noun, word)
 
 
 def noun_has_no_subject(draft: Draft) -> None:
