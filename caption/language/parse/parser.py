@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from caption.language import nouns
+from caption.language.parse.cache import Cache
 from caption.language.parse.clauses import clause_starts, glue_length, is_comma
 from caption.language.parse.rules import mend
 from caption.language.parse.rules.draft import Draft, Word
@@ -30,7 +30,7 @@ from caption.paths import bundled_folder
 logger = logging.getLogger(__name__)
 
 MODEL = "parser-en"
-MAX_CACHED = 4096  # trees; a caption's takes a few KB
+MAX_CACHED = 4096  # trees, and clauses as the parser reads them; a caption's takes a few KB
 _MAX_LEMMAS = 16384
 _BATCH_SIZE = 64  # texts
 _LISTED_TAGS = ("NN", "VB", "JJ", "RB")
@@ -94,6 +94,16 @@ def _load_or_log() -> None:
         logger.exception("the parser of captions can't be loaded")
 
 
+class _Parsed(NamedTuple):
+    """A word as the parser reads it; `head` is an index, the root's its own."""
+
+    lower: str
+    lemma: str
+    tag: str
+    relation: str
+    head: int
+
+
 @dataclass
 class _Reading:
     """A clause on its way to a tree. `words` are its words, the comma and the "and" before it left
@@ -109,6 +119,12 @@ class _Reading:
     @classmethod
     def of(cls, words: list[str]) -> _Reading:
         return cls(words, in_common_words(_lowered([_readable(word) for word in words])))
+
+    @property
+    def clause(self) -> tuple[str, ...]:
+        """What the parser gets."""
+        end = () if self.read[-1] in _SENTENCE_ENDS else (".",)
+        return (*([self.article] if self.article else ()), *self.read, *end)
 
     def with_word(self, index: int, word: str) -> _Reading:
         read = [*self.read[:index], word, *self.read[index + 1 :]]
@@ -134,7 +150,9 @@ class _Parser:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._pipeline: Any = None
-        self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._trees = Cache[str, Tree](MAX_CACHED)
+        # the same clause stands in many captions of a picture
+        self._clauses = Cache[tuple[str, ...], tuple[_Parsed, ...]](MAX_CACHED)
         self._lemmas: dict[tuple[str, str], str] = {}
         self._words: frozenset[str] = frozenset()
 
@@ -142,8 +160,12 @@ class _Parser:
         with self._lock:
             if self._pipeline is None:
                 import spacy
+                from thinc.api import use_ops
 
-                self._pipeline = spacy.load(bundled_folder(MODEL))
+                # thinc multiplies by its own BLIS, which knows few processors: on an EPYC at an
+                # eighth of the speed of numpy's library
+                with use_ops("numpy", use_blis=False):
+                    self._pipeline = spacy.load(bundled_folder(MODEL))
             return self._pipeline
 
     def words(self) -> frozenset[str]:
@@ -158,16 +180,7 @@ class _Parser:
 
     def trees(self, texts: Sequence[str]) -> list[Tree]:
         with self._lock:
-            trees = {text: self._trees[text] for text in texts if text in self._trees}
-            missing = [text for text in dict.fromkeys(texts) if text not in trees]
-            if missing:
-                trees.update(zip(missing, self._parse(missing), strict=True))
-            for text in trees:
-                self._trees[text] = trees[text]
-                self._trees.move_to_end(text)
-            while len(self._trees) > MAX_CACHED:
-                self._trees.popitem(last=False)
-            return [trees[text] for text in texts]
+            return self._trees.get(texts, self._parse)
 
     def _parse(self, texts: list[str]) -> list[Tree]:
         nlp = self.pipeline()
@@ -202,21 +215,29 @@ class _Parser:
 
     def _read(self, readings: Sequence[_Reading]) -> None:
         """Parses the readings and writes their drafts."""
+        clauses = self._clauses.get([reading.clause for reading in readings], self._parsed)
+        for reading, parsed in zip(readings, clauses, strict=True):
+            reading.draft = _draft(reading, parsed)
+
+    def _parsed(self, clauses: Sequence[tuple[str, ...]]) -> list[tuple[_Parsed, ...]]:
+        """What the parser makes of clauses given as words."""
         from spacy.tokens import Doc
 
         nlp = self.pipeline()
         docs = []
-        for reading in readings:
-            words = [reading.article] * bool(reading.article) + reading.read
-            if words[-1] not in _SENTENCE_ENDS:
-                words.append(".")
+        for words in clauses:
             starts = [index == 0 for index in range(len(words))]
-            docs.append(Doc(nlp.vocab, words=words, sent_starts=starts))
+            docs.append(Doc(nlp.vocab, words=list(words), sent_starts=starts))
         docs = list(nlp.pipe(docs, batch_size=_BATCH_SIZE, disable=_LEMMATIZING))
         tagged = [(token.text, _tag(token)) for doc in docs for token in doc]
         lemmas = iter(self._lemmas_of(tagged))
-        for reading, doc in zip(readings, docs, strict=True):
-            reading.draft = _draft(reading, doc, list(islice(lemmas, len(doc))))
+        return [
+            tuple(
+                _Parsed(token.lower_, lemma, _tag(token), token.dep_, token.head.i)
+                for token, lemma in zip(doc, islice(lemmas, len(doc)), strict=True)
+            )
+            for doc in docs
+        ]
 
     def _read_as_clauses(self, readings: Sequence[_Reading]) -> None:
         """Reads those again in which a verb may have been taken for a noun, with a verb that the
@@ -346,34 +367,24 @@ def _lowered(words: list[str]) -> list[str]:
     return [words[0].lower(), *words[1:]]
 
 
-def _draft(reading: _Reading, doc: Any, lemmas: Sequence[str]) -> Draft:
+def _draft(reading: _Reading, parsed: Sequence[_Parsed]) -> Draft:
     """What the parser read, without the article and the full stop that weren't given."""
     skipped = 1 if reading.article else 0
-    tokens = list(doc)[skipped : skipped + len(reading.words)]
-    roots = [token.i - skipped for token in doc if token.head.i == token.i]
-    root = next((index for index in roots if 0 <= index < len(tokens)), 0)
+    roots = [index - skipped for index, token in enumerate(parsed) if token.head == index]
+    parsed = parsed[skipped : skipped + len(reading.words)]
+    root = next((index for index in roots if 0 <= index < len(parsed)), 0)
     words = []
-    for index, token in enumerate(tokens):
-        head = token.head.i - skipped
-        relation = token.dep_
+    for index, token in enumerate(parsed):
+        head, relation = token.head - skipped, token.relation
         if index == root:
             head, relation = index, "ROOT"
         elif index == head:
             head, relation = root, "parataxis"
-        elif not 0 <= head < len(tokens):
+        elif not 0 <= head < len(parsed):
             head, relation = root, "dep"
         lower = reading.words[index].lower()
-        words.append(
-            Word(
-                index,
-                lower,
-                lemmas[skipped + index],
-                _tag(token),
-                relation,
-                head,
-                lower != token.lower_,
-            )
-        )
+        changed = lower != token.lower
+        words.append(Word(index, lower, token.lemma, token.tag, relation, head, changed))
     return Draft(words)
 
 

@@ -96,14 +96,6 @@ def test_alone_and_in_a_batch_a_text_is_read_alike(monkeypatch: pytest.MonkeyPat
     assert [tree(text) for text in texts] == together
 
 
-def test_the_cache_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    parser = parse_module._Parser()
-    monkeypatch.setattr(parser, "_pipeline", parse_module._parser.pipeline())
-    monkeypatch.setattr(parse_module, "MAX_CACHED", 2)
-    assert len(parser.trees(["a dog", "a cat", "a cow"])) == 3
-    assert len(parser._trees) == 2
-
-
 def is_whole(parsed: Tree) -> Iterator[bool]:
     count = len(parsed.tokens)
     yield [token.index for token in parsed.tokens] == list(range(count))
@@ -213,3 +205,8 @@ def test_the_parsers_data_are_those_that_its_readme_lists() -> None:
 )
 def test_what_is_no_word(text: str, unknown: list[str]) -> None:
     assert [token.text for token in tree(text).tokens if not is_word(token)] == unknown
+
+
+def test_it_multiplies_by_numpys_library() -> None:
+    layers = parse_module._parser.pipeline().get_pipe("tok2vec").model.walk()
+    assert {layer.ops.use_blis for layer in layers} == {False}
