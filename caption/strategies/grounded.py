@@ -117,20 +117,21 @@ def _ask(inquiry: Inquiry, proposing: Stage, checking: Stage) -> Steps:
             for sequence in sequences
         ]
         proposals = inquiry.propose(proposing, answers, whole)
+    checks = [lambda: inquiry.check(proposals)]
     if settings.check and (settings.suppose or call.judge.supposes):
-        first, second = checking.part(0, 2), checking.part(1, 2)
-        yield from _check(inquiry, first, lambda: inquiry.check(proposals))
-        yield from _check(inquiry, second, lambda: inquiry.suppose(proposing))
-    else:
-        yield from _check(inquiry, checking, lambda: inquiry.check(proposals))
+        checks.append(lambda: inquiry.suppose(proposing))
+    yield from _check(inquiry, checking, *checks)
 
 
-def _check(inquiry: Inquiry, checking: Stage, check: Callable[[], None]) -> Steps:
+def _check(inquiry: Inquiry, checking: Stage, *checks: Callable[[], None]) -> Steps:
     """What every round ends with: check what was proposed, compose the text so far."""
     draft = inquiry.call.draft
-    yield checking.at(0, 0, draft.text)
+    for number, check in enumerate(checks):
+        yield checking.part(number, len(checks)).at(0, 0, draft.text)
+        with draft.timed("checking"):
+            check()
+            inquiry.take_stock()
     with draft.timed("checking"):
-        check()
         inquiry.compose()
     yield checking.at(1, 1, draft.text)
 

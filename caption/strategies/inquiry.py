@@ -347,16 +347,20 @@ class Inquiry:
         draft = self.call.draft
         return is_supported(statement, draft.min_support or 0.0, calibrated=draft.calibrated)
 
-    def compose(self) -> None:
-        """Write the text of what is supported so far into the draft."""
+    def take_stock(self) -> None:
+        """Write all that was checked so far, with its support, into the draft."""
         draft = self.call.draft
         draft.statements = self.statements()
         draft.min_support = self.min_support if self.settings.check else 0.0
         draft.calibrated = self.judge.calibration is not None
+
+    def compose(self) -> None:
+        """Write the text of what the draft's statements support into it."""
+        draft = self.call.draft
         draft.sentences = list(
             supported_text(
                 draft.statements,
-                draft.min_support,
+                draft.min_support or 0.0,
                 calibrated=draft.calibrated,
                 candidates=self.candidates,
             )
