@@ -33,6 +33,7 @@ _COUNTS = (
 )
 # Words that say nothing about the picture by themselves.
 _EMPTY = word_set("be have do get go it its his her their there this that some such other same")
+_NO_CONTENT = _EMPTY | VIEWS | QUANTITIES
 _SUBJECTS = ("nsubj", "nsubjpass")
 _LEFT_OUT_OF_ACTS = frozenset((*_SUBJECTS, "aux", "auxpass", "expl", "mark", "cc", "punct", "conj"))
 
@@ -126,7 +127,7 @@ def content(tree: Tree, indices: Sequence[int] | None = None) -> frozenset[str]:
         for token in tokens
         if token.tag[:2] in ("NN", "VB", "JJ", "CD")
         and token.relation not in ("aux", "auxpass")
-        and token.lemma not in _EMPTY | VIEWS | QUANTITIES
+        and token.lemma not in _NO_CONTENT
     )
 
 

@@ -109,7 +109,7 @@ def sex_of(lemma: str) -> Sex | None:
 
 def is_plain_person(lemma: str) -> bool:
     """Whether it says of a person no more than age, sex or family: man, not surfer."""
-    return _line(lemma)[0] in _PLAIN_PERSONS
+    return line(lemma)[0] in _PLAIN_PERSONS
 
 
 @functools.lru_cache(_CACHED)
@@ -117,7 +117,7 @@ def kinship(a: str, b: str) -> Kinship | None:
     """How what `a` means lies to what `b` means: couch is the "same" as sofa, surfer "narrower"
     than person. None between man and woman, and where one isn't known, unless they are one word.
     """
-    first, second = _line(a), _line(b)
+    first, second = line(a), line(b)
     if first[0] == second[0]:
         return "same"
     if second[0] in first:
@@ -145,7 +145,7 @@ def may_be_same(a: str, b: str) -> bool:
 @functools.lru_cache(_CACHED)
 def are_rivals(a: str, b: str) -> bool:
     """Whether two nouns name two things of one sort: a child and a woman, a laptop and a desktop."""
-    if kinship(a, b) is not None or set(_line(a)[1:]).isdisjoint(_line(b)[1:]):
+    if kinship(a, b) is not None or set(line(a)[1:]).isdisjoint(line(b)[1:]):
         return False
     return is_plain_person(a) == is_plain_person(b)
 
@@ -173,7 +173,9 @@ def _noun(lemma: str) -> _Noun | None:
     return _Noun(line, cast(Kind, kind), flags[0], cast(Sex | None, sex))
 
 
-def _line(lemma: str) -> tuple[str, ...]:
+@functools.lru_cache(_CACHED)
+def line(lemma: str) -> tuple[str, ...]:
+    """The names of what a noun means and of what that is, up to the widest: surfer, athlete, person."""
     noun = _noun(lemma)
     return noun.line if noun else (_spaced(lemma),)
 

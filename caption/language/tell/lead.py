@@ -23,14 +23,24 @@ _MOST_OTHERS = 4
 
 def document_frequencies(sources: Sequence[Source]) -> Counter[str]:
     """In how many different captions each content word is, or one that may mean the same."""
-    captions = {source.text: content(source.tree) for source in sources}
-    vocabulary = {word for words in captions.values() for word in words}
-    return Counter(
-        {
-            word: sum(any(_agree(word, other) for other in words) for words in captions.values())
-            for word in vocabulary
-        }
-    )
+    captions: defaultdict[str, set[str]] = defaultdict(set)
+    for tree in {source.text: source.tree for source in sources}.values():
+        for word in content(tree):
+            captions[word].add(tree.text)
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for word in captions:
+        for name in _names(word):
+            alike[name].append(word)
+    frequencies: Counter[str] = Counter()
+    for word in captions:
+        others = {other for name in _names(word) for other in alike[name] if _agree(word, other)}
+        frequencies[word] = len(set().union(*(captions[other] for other in others)))
+    return frequencies
+
+
+def _names(word: str) -> set[str]:
+    """Words of which two that agree have one in common."""
+    return {word, f"{word}er", act_of(word), *nouns.line(word)}
 
 
 @lru_cache(_CACHED)
@@ -74,6 +84,7 @@ class Votes:
 
     counts: Mapping[str, Counter[bool]]  # by noun: whether there are several
     named: Mapping[str, frozenset[str]]  # by noun and verb: the captions that have it
+    shared: Mapping[str, frozenset[str]]  # those of them that several captions have
     postures: Counter[str]
 
     @classmethod
@@ -89,9 +100,9 @@ class Votes:
             for word in _nouns_and_verbs(tree.tokens):
                 named[word].add(tree.text)
             postures.update({token.lemma for token in tree.tokens if token.lemma in POSTURES})
-        return cls(
-            counts, {noun: frozenset(captions) for noun, captions in named.items()}, postures
-        )
+        captions = {word: frozenset(texts) for word, texts in named.items()}
+        shared = {word: texts for word, texts in captions.items() if len(texts) > 1}
+        return cls(counts, captions, shared, postures)
 
     def against(self, source: Source) -> float:
         """How much a caption says that most of the others say otherwise."""
@@ -116,8 +127,8 @@ class Votes:
             return False
         (own,) = self.named[word]
         return any(
-            len(captions) > 1 and own not in captions and _are_rivals(word, other)
-            for other, captions in self.named.items()
+            own not in captions and _are_rivals(word, other)
+            for other, captions in self.shared.items()
         )
 
     def _vague(self, tokens: Sequence[Token]) -> int:

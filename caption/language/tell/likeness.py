@@ -35,6 +35,7 @@ _LIKE_ACTS = tuple(
         " gather",
     )
 )
+_ACTS = {verb: min(verbs) for verbs in reversed(_LIKE_ACTS) for verb in verbs}
 # Alike where one does them, but not of two who play against each other.
 _AGAINST = tuple(
     pair
@@ -81,15 +82,16 @@ GENERIC = word_set(
 
 def act_of(lemma: str) -> str:
     """One name for verbs that say the same."""
-    return next((min(verbs) for verbs in _LIKE_ACTS if lemma in verbs), lemma)
+    return _ACTS.get(lemma, lemma)
 
 
 def may_be_one_act(a: str, b: str) -> bool:
     """Whether two captions may mean the same act: sitting and resting, not pitching and batting, nor
     two sports.
     """
-    is_against = any(a in first and b in second for first, second in _AGAINST)
-    return a == b or (act_of(a) == act_of(b) and not is_against)
+    if a == b or act_of(a) != act_of(b):
+        return a == b
+    return not any(a in first and b in second for first, second in _AGAINST)
 
 
 def places_of(lemmas: Iterable[str]) -> set[int]:
