@@ -5,6 +5,7 @@ before a blank one (`Followed`), and where it looked as a heat map.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,15 +89,24 @@ def heat_map(seen: NDArray[np.floating], box: Box) -> tuple[tuple[int, ...], ...
     most `HEAT_ROWS` rows and columns.
     """
     side = min(seen.shape[0], HEAT_ROWS)
-    small = np.asarray(
-        Image.fromarray(seen.astype(np.float32)).resize((side, side), Image.Resampling.BOX)
-    )
-    low, high = float(small.min()), float(small.max())
+    small = seen.astype(np.float32, copy=False)
+    if side < seen.shape[0]:
+        small = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BOX))
+    low, high = small.min(), small.max()
     bright = (small - low) / (high - low) if high > low else np.zeros_like(small)
-    if box != WHOLE:  # each cell of the whole picture shows the cell of the region it lies in
-        centres = (np.arange(side) + 0.5) / side
-        column = np.floor((centres - box[0]) / (box[2] - box[0]) * side).astype(int)
-        row = np.floor((centres - box[1]) / (box[3] - box[1]) * side).astype(int)
-        inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
-        bright = np.where(inside, bright[row.clip(0, side - 1)][:, column.clip(0, side - 1)], 0.0)
-    return tuple(tuple(int(value) for value in line) for line in np.rint(bright * 255))
+    if box != WHOLE:
+        cells, is_inside = _cells_inside(box, side)
+        bright = np.where(is_inside, bright[cells], 0)
+    return tuple(map(tuple, np.rint(bright * 255).astype(int).tolist()))
+
+
+@lru_cache(maxsize=64)
+def _cells_inside(box: Box, side: int) -> tuple[tuple[NDArray[np.integer], ...], NDArray[np.bool_]]:
+    """For a whole picture of `side` × `side` cells: the cell of a region that each of them lies in,
+    as indices, and whether it lies in one.
+    """
+    centres = (np.arange(side) + 0.5) / side
+    column = np.floor((centres - box[0]) / (box[2] - box[0]) * side).astype(int)
+    row = np.floor((centres - box[1]) / (box[3] - box[1]) * side).astype(int)
+    is_inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
+    return np.ix_(row.clip(0, side - 1), column.clip(0, side - 1)), is_inside

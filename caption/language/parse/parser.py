@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 MODEL = "parser-en"
 MAX_CACHED = 4096  # trees, and clauses as the parser reads them; a caption's takes a few KB
 _MAX_LEMMAS = 16384
-_BATCH_SIZE = 64  # texts
 _LISTED_TAGS = ("NN", "VB", "JJ", "RB")
 _SHORTEST_UNKNOWN = 3  # letters, of a noun one more: a TV, a BMX
 _DOUBLES_ITS_END = re.compile(r"(?:^|[^aeiou])[aeiou][^aeiouwxy]$")
@@ -106,22 +105,21 @@ class _Parsed(NamedTuple):
 
 @dataclass
 class _Reading:
-    """A clause on its way to a tree. `words` are its words, the comma and the "and" before it left
-    out; `read` are the words that the parser gets in their place, behind an article where `article`
-    is one.
+    """A sentence or clause that is read. `read` are the words that the parser gets in the place of
+    `words`, behind an article where `article` is one.
     """
 
-    words: list[str]
+    words: Sequence[str]
     read: list[str]
     article: str = ""
     draft: Draft = field(default_factory=lambda: Draft([]))
 
     @classmethod
-    def of(cls, words: list[str]) -> _Reading:
+    def of(cls, words: Sequence[str]) -> _Reading:
         return cls(words, in_common_words(_lowered([_readable(word) for word in words])))
 
     @property
-    def clause(self) -> tuple[str, ...]:
+    def dressed(self) -> tuple[str, ...]:
         """What the parser gets."""
         end = () if self.read[-1] in _SENTENCE_ENDS else (".",)
         return (*([self.article] if self.article else ()), *self.read, *end)
@@ -133,15 +131,19 @@ class _Reading:
 
 @dataclass
 class _Text:
-    """A text's words, the white space behind each, and its clauses; `glue` counts the words that
-    join each clause to the one before.
-    """
+    """A text's words, the white space behind each, and its sentences."""
 
     text: str
     words: list[str]
     spaces: list[str]
-    clauses: list[_Reading] = field(default_factory=list)
-    glue: list[int] = field(default_factory=list)
+    sentences: list[_Reading]
+
+
+class _Clause(NamedTuple):
+    """A clause's words, and how many before them join it to the clause before."""
+
+    words: tuple[str, ...]
+    glue: int
 
 
 class _Parser:
@@ -152,7 +154,8 @@ class _Parser:
         self._pipeline: Any = None
         self._trees = Cache[str, Tree](MAX_CACHED)
         # the same clause stands in many captions of a picture
-        self._clauses = Cache[tuple[str, ...], tuple[_Parsed, ...]](MAX_CACHED)
+        self._clauses = Cache[tuple[str, ...], list[Word]](MAX_CACHED)
+        self._parses = Cache[tuple[str, ...], list[_Parsed]](MAX_CACHED)
         self._lemmas: dict[tuple[str, str], str] = {}
         self._words: frozenset[str] = frozenset()
 
@@ -186,22 +189,32 @@ class _Parser:
         nlp = self.pipeline()
         with nlp.memory_zone():  # words never seen before are forgotten again
             tokenized = [self._tokenized(text) for text in texts]
-            self._read([sentence for text in tokenized for sentence in text.clauses])
-            self._read([clause for text in tokenized for clause in _cut_into_clauses(text)])
-            readings = [clause for text in tokenized for clause in text.clauses]
-            again = [reading for reading in readings if _needs_article(reading)]
-            for reading in again:
-                reading.article = "an" if reading.read[0][:1] in "aeiou" else "a"
-            self._read(again)
-            self._read_as_clauses(readings)
-            self._read_as_noun_phrases(readings)
-            for reading in readings:
-                mend(reading.draft)
-            self._lemmatize(readings)
-            return [_tree(text) for text in tokenized]
+            self._read([sentence for text in tokenized for sentence in text.sentences])
+            cut = [_clauses(text.sentences) for text in tokenized]
+            words = [clause.words for clauses in cut for clause in clauses]
+            mended = iter(self._clauses.get(words, self._mended))
+            return [
+                _tree(text, clauses, islice(mended, len(clauses)))
+                for text, clauses in zip(tokenized, cut, strict=True)
+            ]
+
+    def _mended(self, clauses: Sequence[tuple[str, ...]]) -> list[list[Word]]:
+        """The words of clauses, each read by itself."""
+        readings = [_Reading.of(words) for words in clauses]
+        self._read(readings)
+        again = [reading for reading in readings if _needs_article(reading)]
+        for reading in again:
+            reading.article = "an" if reading.read[0][:1] in "aeiou" else "a"
+        self._read(again)
+        self._read_as_clauses(readings)
+        self._read_as_noun_phrases(readings)
+        for reading in readings:
+            mend(reading.draft)
+        self._lemmatize(readings)
+        return [reading.draft.words for reading in readings]
 
     def _tokenized(self, text: str) -> _Text:
-        """The words of a text, each sentence one clause."""
+        """The words of a text and its sentences."""
         readable = _readable(text)
         words: list[str] = []
         spaces: list[str] = []
@@ -210,34 +223,34 @@ class _Parser:
                 end = token.idx + len(token)
                 words.append(text[token.idx : end])
                 spaces.append(" " if readable[end : end + 1].isspace() else "")
-        sentences = [_Reading.of(sentence) for sentence in _sentences(words)]
-        return _Text(text, words, spaces, sentences, [0] * len(sentences))
+        return _Text(text, words, spaces, list(map(_Reading.of, _sentences(words))))
 
     def _read(self, readings: Sequence[_Reading]) -> None:
         """Parses the readings and writes their drafts."""
-        clauses = self._clauses.get([reading.clause for reading in readings], self._parsed)
-        for reading, parsed in zip(readings, clauses, strict=True):
+        parses = self._parses.get([reading.dressed for reading in readings], self._parsed)
+        for reading, parsed in zip(readings, parses, strict=True):
             reading.draft = _draft(reading, parsed)
 
-    def _parsed(self, clauses: Sequence[tuple[str, ...]]) -> list[tuple[_Parsed, ...]]:
-        """What the parser makes of clauses given as words."""
+    def _parsed(self, sentences: Sequence[tuple[str, ...]]) -> list[list[_Parsed]]:
+        """What the parser makes of sentences given as words."""
         from spacy.tokens import Doc
 
         nlp = self.pipeline()
         docs = []
-        for words in clauses:
+        for words in sentences:
             starts = [index == 0 for index in range(len(words))]
             docs.append(Doc(nlp.vocab, words=list(words), sent_starts=starts))
-        docs = list(nlp.pipe(docs, batch_size=_BATCH_SIZE, disable=_LEMMATIZING))
-        tagged = [(token.text, _tag(token)) for doc in docs for token in doc]
-        lemmas = iter(self._lemmas_of(tagged))
-        return [
-            tuple(
-                _Parsed(token.lower_, lemma, _tag(token), token.dep_, token.head.i)
-                for token, lemma in zip(doc, islice(lemmas, len(doc)), strict=True)
+        parses = []
+        for words, doc in zip(sentences, nlp.pipe(docs, disable=_LEMMATIZING), strict=True):
+            tags = [_tag(token) for token in doc]
+            lemmas = self._lemmas_of(zip(words, tags, strict=True))
+            parses.append(
+                [
+                    _Parsed(token.lower_, lemma, tag, token.dep_, token.head.i)
+                    for token, lemma, tag in zip(doc, lemmas, tags, strict=True)
+                ]
             )
-            for doc in docs
-        ]
+        return parses
 
     def _read_as_clauses(self, readings: Sequence[_Reading]) -> None:
         """Reads those again in which a verb may have been taken for a noun, with a verb that the
@@ -335,24 +348,16 @@ def _sentences(words: list[str]) -> list[list[str]]:
     return sentences
 
 
-def _cut_into_clauses(text: _Text) -> list[_Reading]:
-    """Puts the clauses of a text's sentences in their place; returns those that have to be read."""
-    sentences = text.clauses
-    text.clauses, text.glue = [], []
-    cut: list[_Reading] = []
+def _clauses(sentences: Sequence[_Reading]) -> list[_Clause]:
+    """The clauses of read sentences."""
+    clauses: list[_Clause] = []
     for sentence in sentences:
         starts = clause_starts(sentence.draft.words)
-        if len(starts) == 1:
-            text.clauses.append(sentence)
-            text.glue.append(0)
-            continue
         for start, end in pairwise((*starts, len(sentence.words))):
             words = sentence.words[start:end]
             glue = glue_length(words) if start else 0
-            cut.append(_Reading.of(words[glue:]))
-            text.clauses.append(cut[-1])
-            text.glue.append(glue)
-    return cut
+            clauses.append(_Clause(tuple(words[glue:]), glue))
+    return clauses
 
 
 def _lowered(words: list[str]) -> list[str]:
@@ -425,16 +430,16 @@ def _phrase_length(words: Sequence[Word]) -> int:
     return len(words)
 
 
-def _tree(text: _Text) -> Tree:
-    """The drafts of a text's clauses in one tree."""
+def _tree(text: _Text, clauses: Iterable[_Clause], mended: Iterable[list[Word]]) -> Tree:
+    """The clauses of a text in one tree."""
     tokens: list[Token] = []
     roots: list[int] = []
-    for reading, glue in zip(text.clauses, text.glue, strict=True):
-        start = len(tokens) + glue
-        root = start + reading.draft.root.index
+    for clause, words in zip(clauses, mended, strict=True):
+        start = len(tokens) + clause.glue
+        root = start + Draft(words).root.index
         for index in range(len(tokens), start):
             tokens.append(_glue(index, text, root))
-        for word in reading.draft.words:
+        for word in words:
             tokens.append(_token(word, start, text))
         if roots:
             tokens[root] = replace(tokens[root], relation="parataxis", head=roots[0])
