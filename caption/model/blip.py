@@ -92,7 +92,7 @@ class BlipModel(VisionModel):
         (`image_index`), `ModelError` (`out_of_memory`).
         """
         image_index = checked_image_index(image_index, len(texts), features)
-        pieces = self._pieces(texts)
+        pieces = [self.tokenizer.tokenize(text)[: self.max_positions - 1] for text in texts]
         rows = [[self.start_id, *self.tokenizer.convert_tokens_to_ids(row)] for row in pieces]
         inputs = [row[:-1] for row in rows]  # nothing follows a text's last token
         with torch.inference_mode(), memory_errors():
@@ -107,13 +107,6 @@ class BlipModel(VisionModel):
             for row, path in trees.paths.items():
                 scores[row] = _by_words(pieces[row], logprobs[row], maps[path])
         return scores
-
-    def _pieces(self, texts: Sequence[str]) -> list[list[str]]:
-        """Texts as word pieces, cut at the position table."""
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        return [encoded.tokens(row)[: self.max_positions - 1] for row in range(len(texts))]
 
     def _follow_trees(
         self,

@@ -100,10 +100,8 @@ class MatchingModel(VisionModel):
         `Cancelled`. Raises `OptionsError` (`image_index`), `ModelError` (`out_of_memory`).
         """
         image_index = checked_image_index(image_index, len(texts), features)
-        if not texts:
-            return []
         limit = self.matcher.max_positions
-        rows = self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+        rows = [self.tokenizer.encode(text, truncation=True, max_length=limit) for text in texts]
         with torch.inference_mode(), memory_errors():
             image_keys = features.keys_for(self.matcher)
         log_odds = [0.0] * len(rows)

@@ -20,6 +20,9 @@ class Cache(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def clear(self) -> None:
+        self._values.clear()
+
     def get(self, keys: Sequence[Key], make: Callable[[list[Key]], Sequence[Value]]) -> list[Value]:
         """The value of each key; `make` gets the unknown keys, each once. It may ask for others."""
         values = {key: self._values[key] for key in keys if key in self._values}

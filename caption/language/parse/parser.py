@@ -30,7 +30,7 @@ from caption.paths import bundled_folder
 logger = logging.getLogger(__name__)
 
 MODEL = "parser-en"
-MAX_CACHED = 4096  # trees, and clauses as the parser reads them; a caption's takes a few KB
+MAX_CACHED = 4096  # trees, and clauses; a caption takes a few KB
 _MAX_LEMMAS = 16384
 _LISTED_TAGS = ("NN", "VB", "JJ", "RB")
 _SHORTEST_UNKNOWN = 3  # letters, of a noun one more: a TV, a BMX
@@ -155,6 +155,7 @@ class _Parser:
         self._trees = Cache[str, Tree](MAX_CACHED)
         # the same clause stands in many captions of a picture
         self._clauses = Cache[tuple[str, ...], list[Word]](MAX_CACHED)
+        # of the texts in hand: a sentence of one clause is read once
         self._parses = Cache[tuple[str, ...], list[_Parsed]](MAX_CACHED)
         self._lemmas: dict[tuple[str, str], str] = {}
         self._words: frozenset[str] = frozenset()
@@ -193,6 +194,7 @@ class _Parser:
             cut = [_clauses(text.sentences) for text in tokenized]
             words = [clause.words for clauses in cut for clause in clauses]
             mended = iter(self._clauses.get(words, self._mended))
+            self._parses.clear()
             return [
                 _tree(text, clauses, islice(mended, len(clauses)))
                 for text, clauses in zip(tokenized, cut, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from caption.language.grammar import Thing, count_of, is_noun, is_verb, thing_of
 from caption.language.nouns import is_animate, is_mass, kind_of
@@ -54,14 +53,14 @@ def completed(tree: Tree, pieces: Sequence[Piece], *, finite: bool = True) -> li
     for position, word in insertions:
         finished = _inserted(finished, indices[position], word)
     finished = with_articles(in_sentence_case(tree, finished))
-    finished[0] = replace(finished[0], text=upper_first(finished[0].text), space_before=False)
+    finished[0] = finished[0]._replace(text=upper_first(finished[0].text), space_before=False)
     return _with_full_stop(finished)
 
 
 def _inserted(pieces: list[Piece], token: int, word: str) -> list[Piece]:
     """With a word of our own before a token."""
     at = next(position for position, piece in enumerate(pieces) if piece.token == token)
-    following = replace(pieces[at], space_before=True)
+    following = pieces[at]._replace(space_before=True)
     return [
         *pieces[:at],
         Piece(word, pieces[at].space_before or at > 0, None),
@@ -102,7 +101,7 @@ def in_sentence_case(tree: Tree, pieces: Sequence[Piece]) -> list[Piece]:
             text = text if token.lower in _ACRONYMS else text.lower()
         elif was_first or _is_capital_for_no_reason(tree, token, is_title):
             text = text[:1].lower() + text[1:]
-        cased.append(replace(piece, text=text))
+        cased.append(piece._replace(text=text))
     return cased
 
 

@@ -5,8 +5,9 @@ place of the first, and what both shared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from caption.language.nouns import is_mass
 from caption.language.parse import Token, Tree
@@ -70,8 +71,7 @@ def _highest(tree: Tree, indices: Iterable[int]) -> int:
     return min(indices, key=rank)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a token hangs once others are cut: on itself, if it is the root."""
 
     head: int

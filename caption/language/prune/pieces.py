@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from caption.language.grammar import QUANTITIES, is_noun
 from caption.language.parse import Token, Tree
@@ -27,8 +27,7 @@ _FINITE_TAGS = ("VBP", "VBZ", "VBD")
 _SIBILANTS = ("s", "x", "z", "ch", "sh", "o")
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A word or mark of a sentence. `token` is its index in the caption's tree, None for a word of
     our own.
     """
@@ -84,7 +83,7 @@ def with_articles(pieces: Sequence[Piece]) -> list[Piece]:
             continue
         if following.text.isupper():
             continue  # "an SUV" and "a TV" go by the letters' names
-        fitted[position] = replace(piece, text=fitted_article(piece.text, following.text))
+        fitted[position] = piece._replace(text=fitted_article(piece.text, following.text))
     return fitted
 
 

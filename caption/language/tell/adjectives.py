@@ -4,7 +4,6 @@ order; of two that contradict each other the better supported.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,9 +43,7 @@ class Adjective:
     @property
     def words(self) -> Words:
         words = self.seen.source.words(self.quality.tokens)
-        return tuple(
-            dataclasses.replace(word, text=word.text.lower(), space=True) for word in words
-        )
+        return tuple(word._replace(text=word.text.lower(), space=True) for word in words)
 
     @property
     def support(self) -> float:
@@ -68,14 +65,14 @@ def noun_phrase(
         if number == 0:
             is_determiner = source.tree.tokens[index].relation in ("det", "poss")
             if article is not None and is_determiner:
-                word = dataclasses.replace(word, text=article)
+                word = word._replace(text=article)
             elif article:
                 words.append(Word(article, True, None, word.statement))
         for adjective in added.get(index, ()):
             words += adjective.words
         words.append(word)
     if words:
-        words[0] = dataclasses.replace(words[0], space=True)
+        words[0] = words[0]._replace(space=True)
     return tuple(words)
 
 

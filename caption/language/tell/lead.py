@@ -61,21 +61,21 @@ def lead_of(sources: Sequence[Source], frequencies: Counter[str]) -> Source | No
     leads = [source for source in sources if source.is_whole and not source.is_supposed]
     leads = leads or list(sources)
     mains = {source.text: main_noun(source.tree) for source in sources}
-
+    contents = {content(source.tree) for source in leads}
     votes = Votes.of(sources)
 
     def rank(source: Source) -> tuple[float, float, str]:
         score = _agreement(source, frequencies, mains) - flaws(source)
-        score -= votes.against(source) + _LESS * _says_less(source, leads)
+        score -= votes.against(source) + _LESS * _says_less(source, contents)
         return -round(score, 6), -source.support, source.text
 
     return min(leads, key=rank, default=None)
 
 
-def _says_less(source: Source, others: Iterable[Source]) -> bool:
+def _says_less(source: Source, contents: Iterable[frozenset[str]]) -> bool:
     """Whether another caption says all of it, and more."""
     words = content(source.tree)
-    return any(words < content(other.tree) for other in others)
+    return any(words < others for others in contents)
 
 
 @dataclass(frozen=True)

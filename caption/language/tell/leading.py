@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -160,7 +159,7 @@ def _spliced(telling: Telling, indices: Iterable[int], made: _Changes) -> Words:
             words += own(lead.before[index])
         if index in made.before:
             words += made.before[index]
-            word = dataclasses.replace(word, space=True)
+            word = word._replace(space=True)
         words.append(word)
     return tuple(words)
 

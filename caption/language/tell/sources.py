@@ -89,7 +89,7 @@ class Source:
         for index in sorted(indices):
             word = self.word(index)
             if index != previous + 1 and word.text not in NO_SPACE_BEFORE:
-                word = dataclasses.replace(word, space=True)
+                word = word._replace(space=True)
             if index in self.before and result:
                 result.append(Word(self.before[index]))
             result.append(word)

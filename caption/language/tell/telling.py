@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -115,7 +114,7 @@ class Telling:
         for word in source.words(indices):
             thing = self._introduced_by(source, word)
             is_known = thing is not None and thing.told is not None
-            words.append(dataclasses.replace(word, text="the") if is_known else word)
+            words.append(word._replace(text="the") if is_known else word)
         return tuple(words)
 
     def _introduced_by(self, source: Source, word: Word) -> Thing | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from caption.language.text import NO_SPACE_BEFORE, SENTENCE_ENDS, fitted_article, upper_first
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A word or mark. `space`: white space goes before it. `token`: (candidate, token) that it was
     taken from, None for our own. `statement`: the index of what speaks for it, None for glue.
     """
@@ -40,7 +40,7 @@ def joined(words: Iterable[Word]) -> str:
 
 def spaced(words: Words) -> Words:
     """With white space before them, as within a sentence."""
-    return (dataclasses.replace(words[0], space=True), *words[1:]) if words else ()
+    return (words[0]._replace(space=True), *words[1:]) if words else ()
 
 
 def listed(phrases: Sequence[Words], conjunction: str = "and") -> Words:
@@ -60,7 +60,7 @@ def with_articles(words: Sequence[Word]) -> Words:
     for number, word in enumerate(words[:-1]):
         if word.text.lower() in ("a", "an"):
             right = fitted_article(word.text, words[number + 1].text)
-            result[number] = dataclasses.replace(word, text=right)
+            result[number] = word._replace(text=right)
     return tuple(result)
 
 
@@ -71,7 +71,7 @@ def finished(words: Sequence[Word]) -> Words:
         words = words[:-1]
     if not words:
         return ()
-    first = dataclasses.replace(words[0], text=upper_first(words[0].text), space=False)
+    first = words[0]._replace(text=upper_first(words[0].text), space=False)
     words = (first, *words[1:])
     closing = joined(words).rstrip("\"'”’)")
     if closing and closing[-1] not in SENTENCE_ENDS:

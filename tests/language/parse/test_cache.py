@@ -30,3 +30,10 @@ def test_the_values_asked_for_longest_ago_are_forgotten() -> None:
 
 def test_more_than_it_keeps_can_be_asked_for() -> None:
     assert Cache[int, int](max_size=2).get([1, 2, 3], lambda keys: keys) == [1, 2, 3]
+
+
+def test_what_is_cleared_is_made_again() -> None:
+    cache = Cache[int, int](max_size=2)
+    cache.get([1], lambda keys: keys)
+    cache.clear()
+    assert cache.get([1], lambda keys: [-key for key in keys]) == [-1]
