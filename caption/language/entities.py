@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from caption.language.grammar import MANY, QUANTITIES, VIEWS, count_of, is_noun
 from caption.language.nouns import (
@@ -28,6 +29,7 @@ from caption.language.qualities import (
 )
 from caption.language.text import word_set
 
+_CACHED = 1024  # captions
 # Parts of the picture or of a thing that only say where something is, and what is no thing at all.
 _NO_THINGS = word_set(
     "left right front back top bottom middle center centre base side background foreground corner "
@@ -79,6 +81,7 @@ class Mention:
     is_depicted: bool = False
 
 
+@lru_cache(_CACHED)
 def mentions(tree: Tree) -> tuple[Mention, ...]:
     """The things that a caption names, in its order. Views ("a photo of …"), quantities ("a group
     of …"), times, and parts of the picture ("the background") are none.

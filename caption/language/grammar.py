@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from caption.language.parse import Token, Tree
 from caption.language.text import word_set
 from caption.types import Place
 
+_CACHED = 1024  # captions
 MANY = 99  # of a thing that is many, nobody said how many
 
 # "A group of people" are people, "a photo of a man" shows a man.
@@ -78,6 +80,7 @@ def count_of(tree: Tree, noun: int) -> int:
     return MANY if token.tag in ("NNS", "NNPS") or token.lemma == "people" else 1
 
 
+@lru_cache(_CACHED)
 def thing_of(tree: Tree) -> Thing | None:
     """What a caption is about, None where it names nothing."""
     top = _top_noun(tree)
