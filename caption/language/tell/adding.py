@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caption.language import nouns
-from caption.language.grammar import is_joined, object_of, side_phrase
+from caption.language.grammar import QUANTITIES, VIEWS, is_joined, object_of, side_phrase
 from caption.language.tell.facts import MOST_FACTS, Fact, new_facts
 from caption.language.tell.layout import Relation, contradict, relations_in
 from caption.language.tell.placing import be, where
 from caption.language.tell.pronouns import again, definite
 from caption.language.tell.scenes import SKY_THINGS, scene_phrases, weather_clauses
 from caption.language.tell.telling import Telling
-from caption.language.tell.things import Thing
+from caption.language.tell.things import Seen, Thing
 from caption.language.tell.words import Words, listed, own, spaced
 from caption.language.text import word_set
 
@@ -28,7 +28,12 @@ _BEARING = word_set(
     "table counter countertop desk shelf plate bowl tray dish container wall floor door room bed box"
     " building house street road couch bench chair basket cup glass background"
 )
-_MANY_CAPTIONS = 3
+_UNMISTAKABLE = word_set(
+    "toilet sink bathtub tub shower stove refrigerator fridge microwave bed fireplace piano sofa couch"
+)
+_NO_THINGS = QUANTITIES | VIEWS
+_TOYS = word_set("stuffed toy teddy plush")
+_MANY_CAPTIONS, _TWO = 3, 2
 
 
 def about_main(telling: Telling, main: Thing) -> Words:
@@ -179,7 +184,8 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     already several captions must name one more.
     """
     lemma = thing.first.mention.lemma
-    if telling.known.has(lemma) or nouns.is_mass(lemma) or not thing.is_counted:
+    is_made = nouns.kind_of(lemma) in ("artifact", "furniture")
+    if telling.known.has(lemma) or nouns.is_mass(lemma) or not (thing.is_counted or is_made):
         return False
     if telling.is_found(thing):
         return True
@@ -192,9 +198,43 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
         return True
     if telling.has_many_captions:  # what so few say is most often implied
         is_one_of_them = nouns.kind_of(lemma) == "person" and has_kind
-        is_many = thing.captions >= _MANY_CAPTIONS and not is_one_of_them
-        return is_many and nouns.kind_of(lemma) not in ("place", "food")
+        is_sure = thing.captions >= _MANY_CAPTIONS or _is_no_other_name(telling, thing)
+        return is_sure and not is_one_of_them and nouns.kind_of(lemma) not in ("place", "food")
     return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
+
+
+def _is_no_other_name(telling: Telling, thing: Thing) -> bool:
+    """Whether two captions name a thing, and one of them beside everything of its sort that the text has:
+    the barrier of two captions may be the railing of the others.
+    """
+    lemmas = {seen.mention.lemma for seen in thing.seen}
+    is_none = any(nouns.kind_of(lemma) == "place" for lemma in lemmas)
+    if is_none or thing.captions < _TWO or not lemmas.isdisjoint(_NO_THINGS):
+        return False
+    if any("other" in _words(seen) for seen in thing.seen):
+        return False
+    return all(thing.is_beside(told) for told in telling.told() if _may_be_taken(thing, told))
+
+
+def _may_be_taken(thing: Thing, told: Thing) -> bool:
+    """Whether what two captions call a thing others may call by the name that the text has."""
+    lemma, other = thing.first.mention.lemma, told.first.mention.lemma
+    if lemma in _UNMISTAKABLE and not nouns.are_rivals(lemma, other):
+        return False
+    return _sort(told) == _sort(thing)
+
+
+def _sort(thing: Thing) -> str | None:
+    """A thing's kind, one for all that people make: the stool of one is the bucket of another, and stuffed
+    animals are toys.
+    """
+    kind = nouns.kind_of(thing.first.mention.lemma)
+    is_toy = not _words(thing.first).isdisjoint(_TOYS)
+    return "artifact" if kind == "furniture" or is_toy else kind
+
+
+def _words(seen: Seen) -> set[str]:
+    return {seen.source.tree.tokens[index].lower for index in seen.mention.tokens}
 
 
 def weather(telling: Telling) -> list[Words]:

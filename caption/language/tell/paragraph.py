@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caption.language.tell.adding import about_another, about_main, other_things, weather
+from caption.language.tell.ground import on_its_ground
 from caption.language.tell.lead import document_frequencies, lead_of
 from caption.language.tell.leading import lead_sentence
 from caption.language.tell.placing import where_others_are
@@ -33,6 +34,7 @@ def paragraph(sources: Sequence[Source], *, settle: bool) -> list[Words]:
         sentences.append(about_another(telling))
         sentences += where_others_are(telling)
         sentences.append(other_things(telling))
+        sentences[0] = on_its_ground(telling, sentences)
     sentences += weather(telling)
     return [finished(words) for words in _joined([words for words in sentences if words])]
 

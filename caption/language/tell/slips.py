@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from caption.language import nouns
-from caption.language.grammar import is_noun
+from caption.language.grammar import is_noun, is_verb
 from caption.language.parse import Token, Tree, is_word
 from caption.language.prune.finish import lacks_article
 from caption.language.prune.hanging import SUBJECTS
@@ -87,6 +87,8 @@ def _is_mistaken(tree: Tree, token: Token) -> bool:
     """ "Sidwalk", "a dog laying on a bed", "a food", "a persons hand", "in front of a mug has a skull"."""
     if not is_word(token):
         return True
+    if token.lower == "if" and not any(map(is_verb, tree.tokens[token.index :])):
+        return True  # "the top if a toilet"
     if token.lower in _WITHOUT_OBJECT:
         return all(child.relation != "dobj" for child in tree.children(token.index))
     if token.tag == "VBZ" and token.relation in ("relcl", "advcl"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -87,11 +88,13 @@ class Thing:
             for seen in self.seen
         )
 
+    def is_beside(self, other: Thing) -> bool:
+        """Whether a caption names both."""
+        return not self._texts.isdisjoint(other._texts)
+
     def is_never_beside(self, other: Thing) -> bool:
         """Whether no caption names both, though so many name one that it would be strange."""
-        own = {seen.source.text for seen in self.seen}
-        others = {seen.source.text for seen in other.seen}
-        return own.isdisjoint(others) and len(own) + len(others) >= _STRANGE
+        return not self.is_beside(other) and self.captions + other.captions >= _STRANGE
 
     @property
     def is_there(self) -> bool:
@@ -101,7 +104,11 @@ class Thing:
     @property
     def captions(self) -> int:
         """In how many different captions it is."""
-        return len({seen.source.text for seen in self.seen})
+        return len(self._texts)
+
+    @property
+    def _texts(self) -> set[str]:
+        return {seen.source.text for seen in self.seen}
 
 
 def _says_there_is(seen: Seen) -> bool:
@@ -117,6 +124,7 @@ class Things:
 
     def __init__(self, sources: Sequence[Source], lead: Source) -> None:
         self.all: list[Thing] = []
+        self._apart = {pair for source in sources for pair in _persons_apart(source)}
         self._of: dict[tuple[int, int], Thing] = {}
         for source in (lead, *(source for source in sources if source is not lead)):
             for mention in mentions(source.tree):
@@ -134,6 +142,11 @@ class Things:
         thing.seen.append(seen)
         self._of[id(seen.source), seen.mention.noun] = thing
 
+    def _are_apart(self, seen: Seen, thing: Thing) -> bool:
+        """Whether a caption has two people by a mention's name and one of a thing's."""
+        names = {other.mention.lemma for other in thing.seen}
+        return any(frozenset((seen.mention.lemma, name)) in self._apart for name in names)
+
     def _fitting(self, seen: Seen) -> Thing | None:
         """The thing that a mention is of: one by the same name rather than one that is only kin, the
         one seen most where there are several.
@@ -141,12 +154,23 @@ class Things:
         free = [
             thing
             for thing in self.all
-            if thing.in_source(seen.source) is None and _may_be(seen, thing)
+            if thing.in_source(seen.source) is None
+            and _may_be(seen, thing)
+            and not self._are_apart(seen, thing)
         ]
         same = [thing for thing in free if _is_named(thing, seen)]
         return max(
             same or free, key=lambda thing: (thing.told is not None, len(thing.seen)), default=None
         )
+
+
+def _persons_apart(source: Source) -> Iterator[frozenset[str]]:
+    """Pairs of names, none wider than the other, that a caption has for two people: a man and a child."""
+    named = {mention.lemma for mention in mentions(source.tree)}
+    persons = sorted(lemma for lemma in named if nouns.kind_of(lemma) == "person")
+    for first, second in itertools.combinations(persons, 2):
+        if nouns.kinship(first, second) is None:
+            yield frozenset((first, second))
 
 
 def _may_be(seen: Seen, thing: Thing) -> bool:

@@ -114,6 +114,29 @@ def test_of_many_captions_two_must_agree():
     ]
 
 
+@pytest.mark.parametrize(
+    ("captions", "text"),
+    [
+        (["a bed and a rug", "a rug"], "There is also a rug"),
+        # the barrier of two may be the railing of the others
+        (["a bed", "a railing", "a barrier", "a red barrier"], ""),
+        (["a bed and a railing and a barrier", "a barrier"], "There is also a barrier"),
+        # all that people make is of one sort, toys too
+        (["a teddy bear on the bed", "stuffed dogs", "two stuffed dogs"], ""),
+        # but nobody takes a toilet for a bed
+        (["a toilet", "a white toilet"], "There is also a white toilet"),
+        # no thing of its own
+        (["other beds", "other lamps", "other lamps in a row"], ""),
+        (["a row", "a long row"], ""),
+    ],
+)
+def test_of_many_captions_two_may_name_another_thing(captions, text):
+    room = ["a cat on a bed", "a cat sleeping on a bed", "a cat and a bed", "a cat in a bed"]
+    if any("railing" in caption for caption in captions):
+        room = [caption.replace("bed", "railing") for caption in room]
+    assert joined(other_things(telling(checked([*room, *captions])))) == text
+
+
 def test_the_weather_is_told_once():
     made = telling(checked(["a cup in a field", "it is raining", "the rain is falling"]))
     assert [joined(words) for words in weather(made)] == ["it is raining"]

@@ -31,6 +31,7 @@ def count(caption: str) -> int:
         "a city in nice a sunny day",
         "people watching an on a large screen presentation",
         "a knife is lying in front of a mug has a skull",
+        "a hand is reaching out to the top if a toilet",
     ],
 )
 def test_slips_are_seen(caption):
@@ -45,6 +46,7 @@ def test_slips_are_seen(caption):
         "a herd of sheep on top of a hill",
         "such a nice day at a beach",
         "a girl in a red dress at home",
+        "a dog looking as if it is sleeping",
     ],
 )
 def test_what_is_said_so_is_none(caption):

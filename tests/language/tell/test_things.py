@@ -18,6 +18,9 @@ from tests.support.telling import checked, telling
         (["a red ball on a bed", "a blue ball"], [{"ball"}, {"bed"}, {"ball"}]),
         (["a woman on a bed", "a man"], [{"woman"}, {"bed"}, {"man"}]),
         (["two dogs on a bed", "a dog"], [{"dog"}, {"bed"}, {"dog"}]),
+        # whom one caption tells apart, a man and a child, others mean by these names too
+        (["a child", "a man", "a child with a man"], [{"child"}, {"man"}]),
+        (["a boy on a bed", "a man"], [{"boy", "man"}, {"bed"}]),
         # a picture of a thing is none
         (["a man next to a painting of a dog", "a dog"], [{"man"}, {"painting"}, {"dog"}, {"dog"}]),
         # of one caption every mention is a thing of its own
