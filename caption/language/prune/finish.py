@@ -18,6 +18,7 @@ _STATIVE = word_set(
     "consist contain feature include show face lead have depict involve comprise belong resemble "
     "match surround overlook connect separate"
 )
+_DONE_BY_THE_LIVING = word_set("show face lead")  # "a woman showing a phone"
 # Things that people may also do: "a brick building", yet "a man building a house".
 _THINGS_DONE = word_set(
     "building painting drawing parking shopping crossing landing opening setting living dining"
@@ -296,7 +297,8 @@ def _may_be_said(tree: Tree, noun: int, participle: Token) -> bool:
     at = _beginning(tree, participle)
     if participle.lemma in _NAMING or not _may_precede_be(tree.tokens[at - 1]):
         return False
-    if participle.lemma in _STATIVE and participle.tag == "VBG":
+    is_done = participle.lemma in _DONE_BY_THE_LIVING and is_animate(tree.tokens[noun].lemma)
+    if participle.lemma in _STATIVE and participle.tag == "VBG" and not is_done:
         return False
     if any(child.relation == "relcl" for child in tree.children(noun)):
         return False

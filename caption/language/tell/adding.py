@@ -198,29 +198,32 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
         return True
     if telling.has_many_captions:  # what so few say is most often implied
         is_one_of_them = nouns.kind_of(lemma) == "person" and has_kind
-        is_sure = thing.captions >= _MANY_CAPTIONS or _is_no_other_name(telling, thing)
-        return is_sure and not is_one_of_them and nouns.kind_of(lemma) not in ("place", "food")
+        is_sure = thing.captions >= _MANY_CAPTIONS or _is_agreed_thing(thing)
+        is_told = any(_may_be_taken(thing, told) for told in telling.told())
+        is_other = is_sure and not is_told and not is_one_of_them
+        return is_other and nouns.kind_of(lemma) not in ("place", "food")
     return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
 
 
-def _is_no_other_name(telling: Telling, thing: Thing) -> bool:
-    """Whether two captions name a thing, and one of them beside everything of its sort that the text has:
-    the barrier of two captions may be the railing of the others.
-    """
+def _is_agreed_thing(thing: Thing) -> bool:
+    """Whether two captions name a thing that is surely one."""
     lemmas = {seen.mention.lemma for seen in thing.seen}
     is_none = any(nouns.kind_of(lemma) == "place" for lemma in lemmas)
     if is_none or thing.captions < _TWO or not lemmas.isdisjoint(_NO_THINGS):
         return False
-    if any("other" in _words(seen) for seen in thing.seen):
-        return False
-    return all(thing.is_beside(told) for told in telling.told() if _may_be_taken(thing, told))
+    return not any("other" in _words(seen) for seen in thing.seen)
 
 
 def _may_be_taken(thing: Thing, told: Thing) -> bool:
-    """Whether what two captions call a thing others may call by the name that the text has."""
-    lemma, other = thing.first.mention.lemma, told.first.mention.lemma
-    if lemma in _UNMISTAKABLE and not nouns.are_rivals(lemma, other):
+    """Whether what some captions call a thing others may call by the name that the text has: no caption
+    names both, and they are of one sort. The barrier of two captions may be the railing of the others;
+    what many name is taken for the like only, mopeds for motorcycles.
+    """
+    if thing.is_beside(told):
         return False
+    lemma, other = thing.first.mention.lemma, told.first.mention.lemma
+    if lemma in _UNMISTAKABLE or thing.captions >= _MANY_CAPTIONS:
+        return nouns.are_rivals(lemma, other)
     return _sort(told) == _sort(thing)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from caption.language import nouns
 from caption.language.entities import Quality
 from caption.language.grammar import MANY
-from caption.language.qualities import QualityKind, conflict, is_alike, order
+from caption.language.qualities import QualityKind, conflict, is_alike, kind_of_quality, order
 from caption.language.tell.things import Seen, Thing
 from caption.language.tell.words import Word, Words, spaced
 from caption.language.text import word_set
@@ -84,10 +84,28 @@ def changes(
     """
     given = _given(seen, thing)
     best = {kind: _best(given[kind], least) for kind in _GRAFTED}
-    owned = {quality.kind for quality in seen.mention.qualities}
+    owned = {quality.kind for quality in seen.mention.qualities} | _kinds_said_of(seen)
+    if _is_named_bare(seen):
+        return {}, set()
     new = [adjective for kind, adjective in best.items() if adjective and kind not in owned]
     cut = _driven_out(seen, best, given) if settle else set()
     return _placed(new, seen), cut
+
+
+def _kinds_said_of(seen: Seen) -> set[QualityKind | None]:
+    """What is said of the whole of a thing: an oversized pair of scissors has a size."""
+    tree, mention = seen.source.tree, seen.mention
+    if mention.top == mention.noun:
+        return set()
+    return {kind_of_quality(child.lower) for child in tree.children(mention.top)}
+
+
+def _is_named_bare(seen: Seen) -> bool:
+    """Whether a mention is a name alone: who plays frisbee plays no yellow frisbee."""
+    tree, mention = seen.source.tree, seen.mention
+    noun = tree.tokens[mention.noun]
+    is_game = noun.relation == "dobj" and tree.tokens[noun.head].lemma == "play"
+    return is_game and len(mention.tokens) == 1
 
 
 def agreed_number(seen: Seen, thing: Thing) -> Words | None:

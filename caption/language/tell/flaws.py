@@ -42,6 +42,7 @@ def flaws(source: Source) -> float:
         (1.2, not _RELATIVE.isdisjoint(lowers)),
         (0.5, not lowers.isdisjoint(("being", "they", "other"))),
         (2.5, _has_stuck_nouns(tokens)),
+        (1.0, _has_stuck_acts(tree)),
         (2.5 + _listed_things(tree), _is_list(tree)),
         (1.5, not any(is_verb(token) and token.tag != "VBN" for token in tokens)),
         (1.0, _is_fragment(tree)),
@@ -61,6 +62,16 @@ def _has_stuck_nouns(tokens: Sequence[Token]) -> bool:
     return any(
         is_noun(before) and after.lower in BARE_DETERMINERS
         for before, after in itertools.pairwise(tokens)
+    )
+
+
+def _has_stuck_acts(tree: Tree) -> bool:
+    """Whether an act follows the object of another one, "wearing helmets riding bikes": it seems to be
+    the object's.
+    """
+    return any(
+        before.relation == "dobj" and tree.tokens[before.head].tag == "VBG" and after.tag == "VBG"
+        for before, after in itertools.pairwise(tree.tokens)
     )
 
 

@@ -40,7 +40,7 @@ def _agreed_ground(telling: Telling, said: Set[str]) -> Words:
         if source.is_whole and not source.is_supposed
         for indices in _grounds_in(telling, source)
         if source.tree.tokens[indices[0]].lower not in taken
-        and source.tree.tokens[indices[-1]].lower not in said
+        and _is_new(source.tree.tokens[indices[-1]], said)
     ]
 
     def rank(offer: tuple[Source, Sequence[int]]) -> tuple[int, float, str]:
@@ -68,6 +68,11 @@ def _taken_prepositions(tree: Tree) -> set[str]:
     return taken
 
 
+def _is_new(ground: Token, said: Set[str]) -> bool:
+    """Whether the words of a text name no ground of this sort: no beach where there is sand."""
+    return ground.lower not in said and places_of([ground.lemma]).isdisjoint(places_of(said))
+
+
 def _grounds_in(telling: Telling, source: Source) -> Iterator[Sequence[int]]:
     """The phrases of a source, a preposition and the name of one ground, that are new and not its alone."""
     tree = source.tree
@@ -79,10 +84,8 @@ def _grounds_in(telling: Telling, source: Source) -> Iterator[Sequence[int]]:
             continue
         indices = (token.index, *seen.mention.tokens)
         is_agreed = telling.frequencies[place.lemma] >= _AGREED
-        is_new = not telling.known.has(place.lemma) and places_of([place.lemma]).isdisjoint(
-            telling.known.places
-        )
-        if is_agreed and is_new and not slips(source, indices):
+        is_known = telling.known.has(place.lemma)
+        if is_agreed and not is_known and not slips(source, indices):
             yield indices
 
 

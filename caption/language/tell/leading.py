@@ -73,9 +73,13 @@ def _make_finite(telling: Telling, main: Thing, made: _Changes) -> bool:
     joined = is_joined(tree, main.first.mention.top)
     if first.relation == "relcl":
         pronoun = tree.tokens[tree.subtree(first.index)[0]]
-        if pronoun.lower not in ("that", "which") or pronoun.relation != "nsubj":
+        if pronoun.lower not in ("that", "which", "who") or pronoun.relation != "nsubj":
             return False
         made.cut.add(pronoun.index)
+        return True
+    is_living = nouns.is_animate(main.first.mention.lemma)
+    if first.lower == "with" and is_living and _is_somebody_who_acts(tree, first):
+        made.put(first.index, own("are" if joined or main.is_plural else "is"))
         return True
     if first.lower == "with" and not joined and _may_be_had(tree, first):
         made.cut.add(first.index)
@@ -98,7 +102,8 @@ def _first_behind(tree: Tree, main: Thing) -> Token | None:
         child
         for owner in dict.fromkeys((mention.top, mention.noun))
         for child in tree.children(owner)
-        if child.index > mention.noun and child.relation in ("prep", "relcl")
+        if child.index > mention.noun
+        and (child.relation in ("prep", "relcl") or child.lower == "next")
     ]
     return min(behind, key=lambda token: token.index, default=None)
 
@@ -109,6 +114,16 @@ def _may_be_had(tree: Tree, preposition: Token) -> bool:
     if object_ is None or _is_bare_list(tree, preposition):
         return False
     return not any(token.relation == "pcomp" for token in tree.tokens[object_.index :])
+
+
+def _is_somebody_who_acts(tree: Tree, preposition: Token) -> bool:
+    """ "With her young one walking around": who "has her walking" makes her."""
+    object_ = object_of(tree, preposition.index)
+    return (
+        object_ is not None
+        and nouns.is_animate(object_.lemma)
+        and any(child.relation in ("acl", "pcomp") for child in tree.children(object_.index))
+    )
 
 
 def _is_bare_list(tree: Tree, preposition: Token) -> bool:
@@ -184,7 +199,8 @@ def _noun_phrase_sentence(telling: Telling, main: Thing, made: _Changes) -> Word
     surroundings = _in_order([*trailing, *_missing_scenes(telling)])
     has_side = bool(side) or (main in telling.sides and main not in telling.said_sides)
     if not has_side or not is_simple or has_more:
-        return (*_spliced(telling, core, made), *surroundings)
+        being = [word for index in sorted(ends) for word in made.before.get(index, ())]
+        return (*_spliced(telling, core, made), *being, *surroundings)
     side_words = spaced(telling.lead.words(side)) if side else side_of(telling, main)
     phrases = [*standing, *relations_of(telling, main)]
     thing = _spliced(telling, sorted(mention.tokens), made)

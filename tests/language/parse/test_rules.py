@@ -25,6 +25,15 @@ def word(text: str, lower: str) -> Token:
     return next(token for token in tree(text).tokens if token.lower == lower)
 
 
+def test_an_act_outside_is_the_actors() -> None:
+    assert {"man acl playing", "playing advmod outside"} <= links("a man outside playing ball")
+
+
+def test_an_act_behind_as_is_no_first_subjects() -> None:
+    found = links("a woman looking with shock as a cat eats a pizza")
+    assert {"woman acl looking", "looking advcl eats", "eats nsubj cat", "eats mark as"} <= found
+
+
 # ---------------------------------------------------------------------------------------------- words
 
 

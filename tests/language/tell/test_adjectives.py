@@ -29,6 +29,11 @@ from tests.support.telling import checked, telling
         # of parts, or too little said
         (["a dog sleeping on a rug", "a bright dog"], "a dog"),
         (["a clock tower stands next to a bridge", "a red clock"], "a clock tower"),
+        # of a pair, what is said of the pair
+        (
+            ["an oversized pair of scissors on a rug", "large scissors"],
+            "an oversized pair of scissors",
+        ),
         # several
         (["two dogs sleeping on a rug", "brown dogs"], "two brown dogs"),
     ],

@@ -10,6 +10,7 @@ from caption.language.tell.words import joined
 from tests.support.telling import checked, telling
 
 PLAYING = "a man and two dogs are playing with a ball"
+GROUNDS = ["a thing on a track", "a car on a track", "a thing on a beach", "a dog on a beach"]
 BEGINNING = [PLAYING, "a man playing with two dogs and a ball", "a man and two dogs play ball"]
 
 
@@ -56,4 +57,10 @@ def test_a_ground_that_two_captions_name_leads(captions, ground):
     ],
 )
 def test_a_lead_that_says_where_it_is_keeps_its_beginning(lead):
-    assert told([lead, f"{lead}.", "a thing on a track", "something on a track"]) == lead
+    assert told([lead, f"{lead}.", *GROUNDS]) == lead
+
+
+def test_no_beach_where_there_is_sand():
+    lead = f"{PLAYING} in the sand"
+    beach = ["a thing on a beach", "something on a beach"]
+    assert told([lead, "a man playing with two dogs in sand", *beach]) == lead

@@ -22,6 +22,8 @@ from tests.support.telling import checked, sources, telling
         ["a cat is sleeping on a bed", "I like my cat sleeping on a bed"],
         # nothing that breaks off
         ["a cat is sleeping on a bed", "a cat is sleeping on a bed with"],
+        # no act that seems to be the object's
+        ["a man is riding a bike on a road", "a man wearing a hat riding a bike on a road"],
         # no sentence with a slip while there is one without
         ["a cat is sleeping on a bed", "a cat is sleeping on a big wooden bed next a lamp"],
         # nothing that only fits a telegram

@@ -21,6 +21,11 @@ from tests.support.telling import checked, telling
             "An old man is riding a horse on a beach.",
         ),
         (["A man rides a horse.", "a man on a horse"], "A man rides a horse."),
+        # made finite
+        (["a box on the sidewalk", "a box"], "A box is on the sidewalk."),
+        (["a man who is riding a horse", "a man"], "A man is riding a horse."),
+        (["a cow with a calf walking around", "a cow"], "A cow is with a calf walking around."),
+        (["a field with cows standing in it", "a field"], "A field has cows standing in it."),
         # adjectives of its things, of others than the main one if two say so
         (
             ["a man riding a horse on a beach", "a man on a brown horse", "a brown horse"],
@@ -29,7 +34,7 @@ from tests.support.telling import checked, telling
         # surroundings and weather of others
         (
             ["a large red cup", "a red cup in a field under a sunny sky"],
-            "A large red cup in a field under a sunny sky.",
+            "A large red cup is in a field under a sunny sky.",
         ),
         # the side of its thing, what it stands beside
         (

@@ -91,7 +91,7 @@ ADJECTIVES = rf"(?:(?:small|large|{'|'.join(COLORS)}) )*"
                 "a black bottle in a desert": 0.99,
                 "a black bottle in a desert, the sun is shining": 0.98,
             },
-            ["A black bottle in a desert.", "The sun is shining."],
+            ["A black bottle is in a desert.", "The sun is shining."],
         ),
         (
             {
@@ -104,7 +104,7 @@ ADJECTIVES = rf"(?:(?:small|large|{'|'.join(COLORS)}) )*"
         ({"there is nothing in a desert": 0.97}, ["There is nothing in a desert."]),
         (
             {"a pink kite in a field": 0.99, "a pink kite in a field, it is raining": 0.9},
-            ["A pink kite in a field.", "It is raining."],
+            ["A pink kite is in a field.", "It is raining."],
         ),
     ],
 )

@@ -55,6 +55,8 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     participles.noun_acts,
     participles.preposition_takes_its_noun,
     participles.state_of_what_one_has,
+    participles.act_outside_is_the_actors,
+    participles.clause_behind_as,
     participles.state_without_a_verb,
     participles.noun_phrase_has_a_noun_as_its_root,
     phrases.view_is_looked_through,

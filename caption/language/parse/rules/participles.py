@@ -20,6 +20,7 @@ _WITH_THE_WHOLE_BODY = word_set(
 )
 _FLYING = word_set("kite balloon flag parachute banner umbrella frisbee ball")
 _IRREGULAR_STATES = word_set("strung hung built made held laid spread lit cut torn shown set")
+_AROUND = word_set("outside inside outdoors indoors")
 _STATES = word_set("gather seat dress perch cover surround submerge crowd huddle curl dock tie")
 
 
@@ -246,6 +247,34 @@ def state_without_a_verb(draft: Draft) -> None:
             draft.hang(child, subject, "acl" if child.tag == "VBG" else child.relation)
     if is_of_a_part:
         draft.hang(root, noun, "amod")
+
+
+def act_outside_is_the_actors(draft: Draft) -> None:
+    """ "a man outside playing ball": he plays, and outside is where."""
+    for act in draft.words:
+        where = draft.head(act)
+        noun = draft.head(where)
+        is_behind = act.relation == "pcomp" and act.tag == "VBG" and act.index == where.index + 1
+        if is_behind and where.lower in _AROUND and noun.is_noun:
+            draft.hang(act, noun, "acl")
+            draft.hang(where, act, "advmod")
+
+
+def clause_behind_as(draft: Draft) -> None:
+    """ "a woman looking up as a cat eats a pizza": the cat's act is no woman's."""
+    root = draft.root
+    subjects = [child for child in draft.children(root) if child.relation == "nsubj"]
+    if len(subjects) != 2 or subjects[1].index > root.index:
+        return
+    first, second = subjects
+    act = draft.child(first, "acl")
+    between = draft.words[first.index + 1 : second.index]
+    conjunction = next((word for word in between if word.lower == "as"), None)
+    if act is None or act.tag != "VBG" or conjunction is None or conjunction.index < act.index:
+        return
+    draft.raise_to_root(first, "advcl")
+    draft.hang(root, act, "advcl")
+    draft.hang(conjunction, root, "mark")
 
 
 def noun_phrase_has_a_noun_as_its_root(draft: Draft) -> None:
