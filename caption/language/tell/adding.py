@@ -10,6 +10,7 @@ from caption.language import nouns
 from caption.language.grammar import QUANTITIES, VIEWS, is_joined, object_of, side_phrase
 from caption.language.tell.facts import MOST_FACTS, Fact, new_facts
 from caption.language.tell.layout import Relation, contradict, relations_in
+from caption.language.tell.likeness import act_of
 from caption.language.tell.placing import be, where
 from caption.language.tell.pronouns import again, definite
 from caption.language.tell.scenes import SKY_THINGS, scene_phrases, weather_clauses
@@ -199,7 +200,9 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     if telling.has_many_captions:  # what so few say is most often implied
         is_one_of_them = nouns.kind_of(lemma) == "person" and has_kind
         is_sure = thing.captions >= _MANY_CAPTIONS or _is_agreed_thing(thing)
-        is_told = any(_may_be_taken(thing, told) for told in telling.told())
+        is_told = any(map(_is_ridden, thing.seen)) or any(
+            _may_be_taken(thing, told) for told in telling.told()
+        )
         is_other = is_sure and not is_told and not is_one_of_them
         return is_other and nouns.kind_of(lemma) not in ("place", "food")
     return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
@@ -212,6 +215,16 @@ def _is_agreed_thing(thing: Thing) -> bool:
     if is_none or thing.captions < _TWO or not lemmas.isdisjoint(_NO_THINGS):
         return False
     return not any("other" in _words(seen) for seen in thing.seen)
+
+
+def _is_ridden(seen: Seen) -> bool:
+    """Whether a vehicle is what somebody is on or in, or rides: no thing beside who does."""
+    tree, mention = seen.source.tree, seen.mention
+    noun = tree.tokens[mention.top]
+    head = tree.tokens[noun.head]
+    is_place = noun.relation == "pobj" and head.lower in ("in", "on")
+    is_driven = noun.relation == "dobj" and act_of(head.lemma) == act_of("ride")
+    return nouns.kind_of(mention.lemma) == "vehicle" and (is_place or is_driven)
 
 
 def _may_be_taken(thing: Thing, told: Thing) -> bool:

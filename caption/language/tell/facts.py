@@ -186,6 +186,8 @@ def trimmed(fact: Fact, known: Known) -> Fact:
         rest = _without_loose_end(tree, [index for index in indices if index not in repeated])
         if not repeated or len(rest) < 2 or not _stands(tree, rest, repeated):
             break
+        if not any(map(is_noun, (tree.tokens[index] for index in rest))):
+            break  # "is reaching out" says nothing without the place
         indices = rest
     if indices == phrase.indices:
         return fact

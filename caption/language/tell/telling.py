@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from caption.language import nouns
-from caption.language.grammar import SIDES, side_phrase, thing_of
+from caption.language.grammar import SIDES, object_of, side_phrase, thing_of
+from caption.language.parse import Token, Tree
 from caption.language.tell.adjectives import noun_phrase
 from caption.language.tell.facts import Known
 from caption.language.tell.layout import Relation, Side, relations, relations_in, sides
@@ -159,9 +160,18 @@ def _known(lead: Source) -> Known:
     known.prepositions = {
         token.lower
         for token in lead.tree.tokens
-        if token.relation == "prep" and token.lower in _ON_ONE_THING and token.index not in sides
+        if token.relation == "prep"
+        and token.lower in _ON_ONE_THING
+        and token.index not in sides
+        and not _is_worn(lead.tree, token)
     }
     return known
+
+
+def _is_worn(tree: Tree, preposition: Token) -> bool:
+    """ "In a suit" is nowhere."""
+    object_ = object_of(tree, preposition.index)
+    return object_ is not None and nouns.kind_of(object_.lemma) == "clothing"
 
 
 def says_nothing(source: Source) -> bool:

@@ -29,6 +29,11 @@ def test_an_act_outside_is_the_actors() -> None:
     assert {"man acl playing", "playing advmod outside"} <= links("a man outside playing ball")
 
 
+def test_an_infinitive_is_no_main_verb() -> None:
+    found = links("two people carrying a kite to be flown later")
+    assert {"people acl carrying", "kite acl flown"} <= found
+
+
 def test_an_act_behind_as_is_no_first_subjects() -> None:
     found = links("a woman looking with shock as a cat eats a pizza")
     assert {"woman acl looking", "looking advcl eats", "eats nsubj cat", "eats mark as"} <= found

@@ -24,6 +24,10 @@ from tests.support.telling import checked, telling
         # nothing new
         (["a woman cooking in a kitchen", "a woman in a kitchen"], ""),
         (["a woman cooking in a kitchen"], ""),
+        # in clothes is nowhere
+        (["a man in a suit is posing for a photo", "a man in a field"], "He is in a field"),
+        # no act without what it needs
+        (["a hand on a tank", "a hand is reaching out to the tank"], ""),
         # "his" of another
         (["a woman cooking in a kitchen", "a woman holding his hat"], ""),
         # said of one of two
@@ -125,6 +129,10 @@ def test_of_many_captions_two_must_agree():
         (["a teddy bear on the bed", "stuffed dogs", "two stuffed dogs"], ""),
         # but nobody takes a toilet for a bed
         (["a toilet", "a white toilet"], "There is also a white toilet"),
+        # what is ridden is beside nobody
+        (["a dog in a truck", "a truck"], ""),
+        (["a dog riding a truck", "a truck"], ""),
+        (["a dog near a truck", "a truck"], "There is also a truck"),
         # no thing of its own
         (["other beds", "other lamps", "other lamps in a row"], ""),
         (["a row", "a long row"], ""),

@@ -24,8 +24,16 @@ DOGS = {"two dogs run in a field with a ball": 0.6, "dogs run in a field": 0.8}
             "A man rides a black horse on a beach.",
             "A man rides a black horse on a beach.",
         ),
-        ({"a red cat by a lake": 0.9, "a blue cat by a lake": 0.6}, "A red cat is by a lake.", None),
-        ({"a red cat by a lake": 0.6, "a blue cat by a lake": 0.9}, "A blue cat is by a lake.", None),
+        (
+            {"a red cat by a lake": 0.9, "a blue cat by a lake": 0.6},
+            "A red cat is by a lake.",
+            None,
+        ),
+        (
+            {"a red cat by a lake": 0.6, "a blue cat by a lake": 0.9},
+            "A blue cat is by a lake.",
+            None,
+        ),
         # counts
         (
             DOGS | {"three dogs": 0.95},

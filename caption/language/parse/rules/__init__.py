@@ -57,6 +57,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     participles.state_of_what_one_has,
     participles.act_outside_is_the_actors,
     participles.clause_behind_as,
+    participles.infinitive_is_no_main_verb,
     participles.state_without_a_verb,
     participles.noun_phrase_has_a_noun_as_its_root,
     phrases.view_is_looked_through,

@@ -277,6 +277,22 @@ def clause_behind_as(draft: Draft) -> None:
     draft.hang(conjunction, root, "mark")
 
 
+def infinitive_is_no_main_verb(draft: Draft) -> None:
+    """ "two people carrying a kite to be flown": the kite is to be flown."""
+    root = draft.root
+    to = draft.child(root, "aux")
+    subject = draft.child(root, "nsubj", "nsubjpass")
+    if to is None or to.tag != "TO" or subject is None or subject.index > to.index:
+        return
+    before = draft.before(to)
+    noun = before if before is not None and before.is_noun else subject
+    draft.raise_to_root(subject, "acl")
+    draft.hang(root, noun, "acl")
+    for child in draft.children(root):
+        if child.relation == "punct":
+            draft.hang(child, subject, "punct")
+
+
 def noun_phrase_has_a_noun_as_its_root(draft: Draft) -> None:
     """ "a man standing on a rock", "boxes of fruit displayed", "a dog about to jump": without "is"
     the noun is the root.
