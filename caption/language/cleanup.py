@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from caption.language.nonwords import repair_nonwords
 from caption.language.text import (
+    ACRONYMS,
     FUNCTION_WORDS,
     SENTENCE_ENDS,
     article,
@@ -49,6 +50,7 @@ _SPACED_HYPHEN = re.compile(
     r" - (?<=\w - )(?=\w)(?!(?:a|an|the|there|this|it|and|with)\b(?! -))", re.IGNORECASE
 )
 _SPACED_N = re.compile(r" (['’]) (?<=\w ['’] )n (['’]) (?=\w)", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _QUOTED = re.compile(r'"([^"]*)"')
 _SPACE_AFTER_OPENING = re.compile(r"(?<=[(\[]) ")
 _SPACE_BEFORE_CLOSING = re.compile(r" (?=[)\]%])")
@@ -113,8 +115,12 @@ def _lower_headline(text: str) -> str:
     if text.isupper():
         lower = bare_words(text)
         if len(lower) > 2 and not FUNCTION_WORDS.isdisjoint(lower):
-            return text.lower()
+            return _WORD.sub(_lower_unless_acronym, text)
     return text
+
+
+def _lower_unless_acronym(word: re.Match[str]) -> str:
+    return word[0] if word[0].lower() in ACRONYMS else word[0].lower()
 
 
 def _close_quotes(quoted: re.Match[str]) -> str:

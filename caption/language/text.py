@@ -69,6 +69,7 @@ ADJECTIVES = word_set(
     "beige tan dark light bright colorful small little tiny big large huge tall short long old "
     "young new baby wooden"
 )
+ACRONYMS = word_set("tv suv usa us uk ny nyc bmw atm pc dj dvd cd vw rv lcd led ups")
 SIZES = word_set("small little tiny big large huge tall short long")
 # Where things are, said of the whole picture: "in a field", "under a sunny sky", "at night";
 # singular.

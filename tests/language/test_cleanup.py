@@ -296,6 +296,7 @@ def test_punctuation(text: str, expected: str) -> None:
     ("text", "expected"),
     [
         ("A DOG IS ON A BOAT", "A dog is on a boat"),
+        ("A DOG IS LOOKING AT THE TV", "A dog is looking at the TV"),
         ("THERE IS A PHOTO OF A DOG", "A dog"),
         ("A PHOTO OF A DOG", "A dog"),
         # signs and acronyms

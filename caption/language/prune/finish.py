@@ -9,7 +9,7 @@ from caption.language.nouns import is_animate, is_mass, kind_of
 from caption.language.parse import Token, Tree
 from caption.language.prune.hanging import MARKS, SUBJECTS, coordinations, has_subject, trimmed
 from caption.language.prune.pieces import Piece, joined, with_articles, words
-from caption.language.text import ADJECTIVES, article, upper_first, word_set
+from caption.language.text import ACRONYMS, ADJECTIVES, article, upper_first, word_set
 
 _FINAL = frozenset(".!?…")
 _CLOSING = frozenset("\"'”’)]»")
@@ -32,7 +32,6 @@ _MANY = word_set("many multiple several various numerous few")
 _NAMING = word_set("name call title entitle label mark")
 # Words with a capital that the noun table knows by a common meaning, and adjectives of peoples.
 _NAMES = word_set("wii apple santa may french dutch greek swiss thai arab")
-_ACRONYMS = word_set("tv suv usa us uk ny nyc bmw atm pc dj dvd cd vw rv lcd led uk ups")
 
 
 def sentence(tree: Tree, indices: Iterable[int]) -> str:
@@ -99,7 +98,7 @@ def in_sentence_case(tree: Tree, pieces: Sequence[Piece]) -> list[Piece]:
         token = tree.tokens[piece.token]
         was_first = position > 0 and token.index == 0 and not _is_name(token)
         if is_shouted:
-            text = text if token.lower in _ACRONYMS else text.lower()
+            text = text if token.lower in ACRONYMS else text.lower()
         elif was_first or _is_capital_for_no_reason(tree, token, is_title):
             text = text[:1].lower() + text[1:]
         cased.append(piece._replace(text=text))

@@ -27,6 +27,7 @@ _NOT_GRAFTED = word_set(
 _DETERMINERS = ("det", "predet", "poss", "nummod")
 _NUMBERS = word_set("many several few various other")
 _SMALL = word_set("small little tiny young")
+_YOUNG = word_set("young")
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,10 @@ def _given(seen: Seen, thing: Thing) -> dict[QualityKind, list[Adjective]]:
     for other in thing.seen:
         if other is seen or not _is_named_alike(other, seen):
             continue
+        is_same_name = nouns.kinship(other.mention.lemma, seen.mention.lemma) == "same"
         for quality in other.mention.qualities:
+            if not is_same_name and quality.text in _SMALL - _YOUNG:
+                continue  # a little girl is no little woman
             if quality.kind in _GRAFTED and _stands_alone(quality, other):
                 given[quality.kind].append(Adjective(other, quality))
     return given

@@ -160,7 +160,8 @@ def _best(offers: Sequence[Fact], known: Known, frequencies: Counter[str]) -> Fa
 
 
 def _is_likely_new(fact: Fact, known: Known, frequencies: Counter[str]) -> bool:
-    if _is_of_clothes(fact) or _is_first_ground(fact, known):
+    is_dressed = any(nouns.kind_of(word) == "clothing" for word in known.words)
+    if (_is_of_clothes(fact) and not is_dressed) or _is_first_ground(fact, known):
         return True
     return _is_agreed(fact, known, frequencies)
 

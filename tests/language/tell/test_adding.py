@@ -26,6 +26,17 @@ from tests.support.telling import checked, telling
         (["a woman cooking in a kitchen"], ""),
         # in clothes is nowhere
         (["a man in a suit is posing for a photo", "a man in a field"], "He is in a field"),
+        # dressed already, but for what two say
+        (
+            [
+                "a man in a suit is posing",
+                "a man wearing a hat",
+                "a man posing",
+                "a man sits",
+                "a man",
+            ],
+            "",
+        ),
         # no act without what it needs
         (["a hand on a tank", "a hand is reaching out to the tank"], ""),
         # "his" of another

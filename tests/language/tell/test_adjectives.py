@@ -34,6 +34,11 @@ from tests.support.telling import checked, telling
             ["an oversized pair of scissors on a rug", "large scissors"],
             "an oversized pair of scissors",
         ),
+        # a little girl is no little woman
+        (
+            ["a woman sleeping on a rug", "a woman", "a little girl", "a young girl"],
+            "a young woman",
+        ),
         # several
         (["two dogs sleeping on a rug", "brown dogs"], "two brown dogs"),
     ],
