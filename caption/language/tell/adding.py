@@ -29,12 +29,14 @@ _BEARING = word_set(
     "table counter countertop desk shelf plate bowl tray dish container wall floor door room bed box"
     " building house street road couch bench chair basket cup glass background"
 )
+# What nobody takes for another thing than its like, of what fills rooms.
 _UNMISTAKABLE = word_set(
     "toilet sink bathtub tub shower stove refrigerator fridge microwave bed fireplace piano sofa couch"
 )
 _NO_THINGS = QUANTITIES | VIEWS
+# Words that make a toy of an animal.
 _TOYS = word_set("stuffed toy teddy plush")
-_MANY_CAPTIONS, _TWO = 3, 2
+_MANY_CAPTIONS, _AGREED = 3, 2
 
 
 def about_main(telling: Telling, main: Thing) -> Words:
@@ -212,7 +214,7 @@ def _is_agreed_thing(thing: Thing) -> bool:
     """Whether two captions name a thing that is surely one."""
     lemmas = {seen.mention.lemma for seen in thing.seen}
     is_none = any(nouns.kind_of(lemma) == "place" for lemma in lemmas)
-    if is_none or thing.captions < _TWO or not lemmas.isdisjoint(_NO_THINGS):
+    if is_none or thing.captions < _AGREED or not lemmas.isdisjoint(_NO_THINGS):
         return False
     return not any("other" in _words(seen) for seen in thing.seen)
 
