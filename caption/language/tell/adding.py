@@ -187,7 +187,8 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
     already several captions must name one more.
     """
     lemma = thing.first.mention.lemma
-    is_made = nouns.kind_of(lemma) in ("artifact", "furniture")
+    kind = nouns.kind_of(lemma)
+    is_made = kind in ("artifact", "furniture")
     if telling.known.has(lemma) or nouns.is_mass(lemma) or not (thing.is_counted or is_made):
         return False
     if telling.is_found(thing):
@@ -196,18 +197,20 @@ def _is_other(telling: Telling, thing: Thing) -> bool:
         return False
     if any(nouns.may_be_same(lemma, told.first.mention.lemma) for told in telling.told()):
         return False
-    has_kind = any(nouns.kind_of(word) == nouns.kind_of(lemma) for word in telling.known.words)
     if thing.is_there:
         return True
-    if telling.has_many_captions:  # what so few say is most often implied
-        is_one_of_them = nouns.kind_of(lemma) == "person" and has_kind
-        is_sure = thing.captions >= _MANY_CAPTIONS or _is_agreed_thing(thing)
-        is_told = any(map(_is_ridden, thing.seen)) or any(
-            _may_be_taken(thing, told) for told in telling.told()
-        )
-        is_other = is_sure and not is_told and not is_one_of_them
-        return is_other and nouns.kind_of(lemma) not in ("place", "food")
-    return not (has_kind or nouns.kind_of(lemma) in ("place", "food"))
+    if kind in ("place", "food"):
+        return False
+    has_kind = any(nouns.kind_of(word) == kind for word in telling.known.words)
+    if not telling.has_many_captions:
+        return not has_kind
+    if kind == "person" and has_kind:
+        return False
+    # what so few of many say is most often implied
+    is_sure = thing.captions >= _MANY_CAPTIONS or _is_agreed_thing(thing)
+    if not is_sure or any(map(_is_ridden, thing.seen)):
+        return False
+    return not any(_may_be_taken(thing, told) for told in telling.told())
 
 
 def _is_agreed_thing(thing: Thing) -> bool:

@@ -27,7 +27,7 @@ _NOT_GRAFTED = word_set(
 _DETERMINERS = ("det", "predet", "poss", "nummod")
 _NUMBERS = word_set("many several few various other")
 _SMALL = word_set("small little tiny young")
-_YOUNG = word_set("young")
+_SMALL_OF_SIZE = _SMALL - {"young"}
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def changes(
     """(the token before which each adjective goes, the tokens that a better supported one drives
     out).
     """
+    if _is_named_bare(seen):
+        return {}, set()
     given = _given(seen, thing)
     best = {kind: _best(given[kind], least) for kind in _GRAFTED}
     owned = {quality.kind for quality in seen.mention.qualities} | _kinds_said_of(seen)
-    if _is_named_bare(seen):
-        return {}, set()
     new = [adjective for kind, adjective in best.items() if adjective and kind not in owned]
     cut = _driven_out(seen, best, given) if settle else set()
     return _placed(new, seen), cut
@@ -167,7 +167,7 @@ def _given(seen: Seen, thing: Thing) -> dict[QualityKind, list[Adjective]]:
             continue
         is_same_name = nouns.kinship(other.mention.lemma, seen.mention.lemma) == "same"
         for quality in other.mention.qualities:
-            if not is_same_name and quality.text in _SMALL - _YOUNG:
+            if not is_same_name and quality.text in _SMALL_OF_SIZE:
                 continue  # a little girl is no little woman
             if quality.kind in _GRAFTED and _stands_alone(quality, other):
                 given[quality.kind].append(Adjective(other, quality))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from caption.language import nouns
 from caption.language.grammar import content, is_noun, is_verb, thing_of
@@ -84,7 +84,6 @@ class Votes:
 
     counts: Mapping[str, Counter[bool]]  # by noun: whether there are several
     named: Mapping[str, frozenset[str]]  # by noun and verb: the captions that have it
-    shared: Mapping[str, frozenset[str]]  # those of them that several captions have
     postures: Counter[str]
 
     @classmethod
@@ -101,8 +100,12 @@ class Votes:
                 named[word].add(tree.text)
             postures.update({token.lemma for token in tree.tokens if token.lemma in POSTURES})
         captions = {word: frozenset(texts) for word, texts in named.items()}
-        shared = {word: texts for word, texts in captions.items() if len(texts) > 1}
-        return cls(counts, captions, shared, postures)
+        return cls(counts, captions, postures)
+
+    @cached_property
+    def _shared(self) -> Mapping[str, frozenset[str]]:
+        """Those of `named` that several captions have."""
+        return {word: captions for word, captions in self.named.items() if len(captions) > 1}
 
     def against(self, source: Source) -> float:
         """How much a caption says that most of the others say otherwise."""
@@ -128,7 +131,7 @@ class Votes:
         (own,) = self.named[word]
         return any(
             own not in captions and _are_rivals(word, other)
-            for other, captions in self.shared.items()
+            for other, captions in self._shared.items()
         )
 
     def _vague(self, tokens: Sequence[Token]) -> int:
